@@ -1,0 +1,183 @@
+//! `runbook.toml`: services, environments, severities, policy; secrets' sources; trust.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A project's configuration, merged with the operator's own.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The project's root: where `runbook.toml` stands, else the repository's root, else the working folder.
+    pub root: PathBuf,
+    /// The project's file, if there is one.
+    pub file: Option<PathBuf>,
+    /// SHA-256 of the file's bytes in hex; empty without a file.
+    pub hash: String,
+    /// Services by name.
+    pub services: BTreeMap<String, Service>,
+    /// Environments by name.
+    pub environments: BTreeMap<String, Environment>,
+    /// Severities by name.
+    pub severities: BTreeMap<String, Severity>,
+    /// What the policy allows beyond its defaults.
+    pub policy: Policy,
+    /// Environment variables that `env` answers as plain text.
+    pub public_env: Vec<String>,
+    /// The operator's own settings.
+    pub operator: Operator,
+}
+
+/// A service of the platform, shared by all environments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    /// Its workload, such as `deployment/auth-rbac`.
+    pub workload: Option<String>,
+    /// Its base URL.
+    pub url: Option<String>,
+    /// The path of its health check.
+    pub health: String,
+    /// The order of restoration, 1 first.
+    pub tier: Option<u32>,
+    /// Paths whose POST only reads.
+    pub reads: Vec<String>,
+    /// The usual number of replicas.
+    pub replicas: u32,
+}
+
+/// A named set of targets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The kubeconfig context; the current context is never used by itself.
+    pub context: Option<String>,
+    /// UID of the namespace `kube-system`, checked before the first call.
+    pub cluster_uid: Option<String>,
+    /// The namespace of everything that names none.
+    pub namespace: String,
+    /// Whether changes ask.
+    pub protected: bool,
+    /// How services and databases are reached.
+    pub reach: Reach,
+    /// URL prefixes that may be asked beyond the services.
+    pub allow: Vec<String>,
+    /// The services as this environment has them (shared ones with its own changes).
+    pub services: BTreeMap<String, Service>,
+    /// Databases by name.
+    pub databases: BTreeMap<String, Database>,
+    /// Channels by name.
+    pub channels: BTreeMap<String, Channel>,
+}
+
+/// How services and databases are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// By their own addresses.
+    #[default]
+    Direct,
+}
+
+/// A database of one environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Database {
+    /// Its address without the password; the scheme says the kind (`postgres`, `mongodb`, `redis`, `rediss`).
+    pub url: String,
+    /// What it is.
+    pub kind: DatabaseKind,
+    /// Where the password is.
+    pub password: Option<SecretSource>,
+    /// A role of its own for reads, where one is configured.
+    pub reader: Option<Reader>,
+    /// Its workload, such as `statefulset/postgres`.
+    pub workload: Option<String>,
+    /// The usual number of replicas.
+    pub replicas: u32,
+    /// A PEM file of the authority that signed its certificate, beyond the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// A database role that may only read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reader {
+    /// The role's name.
+    pub user: String,
+    /// Where its password is.
+    pub password: Option<SecretSource>,
+}
+
+/// The kinds of databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseKind {
+    /// PostgreSQL: `sql`.
+    Postgres,
+    /// MongoDB's wire protocol: `mongo`.
+    Mongo,
+    /// Redis: `redis`.
+    Redis,
+    /// Something that only its workload is known of.
+    Other,
+}
+
+/// A channel to people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Where its address is; for Slack the address is the credential.
+    pub webhook: Option<SecretSource>,
+    /// A plain address, for channels whose address is no secret.
+    pub url: Option<String>,
+    /// Where the key for the signature is.
+    pub signing: Option<SecretSource>,
+}
+
+/// The kinds of channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// A Slack incoming webhook.
+    Slack,
+    /// A generic webhook, signed with HMAC-SHA256 over a timestamp and the body.
+    Webhook,
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file's content, without the final newline.
+    File(PathBuf),
+    /// The output of a command, without the final newline.
+    Command(Vec<String>),
+    /// A key of a Kubernetes secret: `secret/NAME/KEY`.
+    Kubernetes(String),
+}
+
+/// What a severity asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Severity {
+    /// What it means.
+    pub description: String,
+    /// The longest time until somebody responds.
+    pub respond: Option<Duration>,
+    /// The longest time between updates.
+    pub update: Option<Duration>,
+    /// The channels to notify.
+    pub notify: Vec<String>,
+}
+
+/// What the policy knows beyond its defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Commands known to change nothing.
+    pub reads: Vec<Vec<String>>,
+}
+
+/// The operator's own settings, outside every repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operator {
+    /// Where journals go.
+    pub journal: Option<PathBuf>,
+    /// Environments that are protected whatever a project says.
+    pub protected: Vec<String>,
+}

@@ -1,0 +1,9 @@
+//! `runbook`: the language that operations runbooks are written in.
+//!
+//! The folders build on one another, bottom up: `model`, `config`, `journal`, `platform`, `call`, `host`,
+//! `engine`, `run`, `report`, `cli`; each imports only from those before it.
+
+pub mod config;
+pub mod journal;
+pub mod model;
+pub mod platform;

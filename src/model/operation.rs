@@ -1,0 +1,232 @@
+//! Operations: the primitive reads and writes that every call lowers to.
+
+use std::time::Duration;
+
+use super::{Failure, ObjectRef, Provenance, ResourceKind, Value};
+
+/// A primitive look at a system.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Read {
+    /// One object, as the API server returns it. Fails with `not_found`.
+    Object(ObjectRef),
+    /// Objects of a kind: a list of maps, ordered by namespace and name.
+    Objects(Selection),
+    /// Log lines of pods: a list of `#{ time, pod, container, line }`, oldest first.
+    Logs(LogQuery),
+    /// CPU and memory of pods (`metrics.k8s.io`): a list of `#{ pod, namespace, containers: [#{ name, cpu_millicores, memory_bytes }] }`.
+    PodMetrics(Selection),
+    /// The server's version and address: `#{ version, server, uid }` (`uid` of `kube-system`).
+    ClusterInfo,
+    /// One HTTP request that only reads: `#{ status, headers, body, latency_ms, timings }`; any status is an answer.
+    Http(HttpRequest),
+    /// One health check over HTTP. An unhealthy or unreachable service is an answer, not a failure:
+    /// `#{ ok, status, latency_ms, error, timings }`; `latency_ms` is the time until the answer or the failure.
+    Health(HttpRequest),
+    /// One SQL statement that only reads: `#{ columns: […], rows: [#{…}] }`.
+    Sql(Statement),
+    /// One MongoDB command document that only reads: the server's reply.
+    Mongo {
+        /// The configured database's name.
+        database: String,
+        /// The command, its name the first key. Ordered pairs, since MongoDB's commands depend on the order.
+        command: Vec<(String, Value)>,
+        /// The longest wait.
+        timeout: Duration,
+    },
+    /// One Redis command that only reads: its reply.
+    Redis {
+        /// The configured database's name.
+        database: String,
+        /// The command and its arguments.
+        command: Vec<String>,
+        /// The longest wait.
+        timeout: Duration,
+    },
+}
+
+/// A primitive change, or a message to people.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// A merge patch of an object (RFC 7386), of the object itself or of a subresource of it.
+    Patch {
+        /// The object.
+        object: ObjectRef,
+        /// `scale`, or none for the object itself.
+        subresource: Option<&'static str>,
+        /// The merge patch.
+        patch: Value,
+        /// How kubectl says the same.
+        verb: PatchVerb,
+        /// The longest wait.
+        timeout: Duration,
+    },
+    /// A message to a channel.
+    Send(Message),
+}
+
+/// Which kubectl command says the same as a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchVerb {
+    /// `kubectl scale`.
+    Scale,
+    /// `kubectl rollout restart`.
+    Restart,
+    /// `kubectl patch`.
+    Patch,
+}
+
+/// Objects of a kind, chosen by namespace and labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The kind.
+    pub kind: &'static ResourceKind,
+    /// The namespace; none for all, and for cluster-wide kinds.
+    pub namespace: Option<String>,
+    /// A label selector such as `app=api,tier!=x`; none for all.
+    pub selector: Option<String>,
+    /// The longest wait.
+    pub timeout: Duration,
+}
+
+/// Which log lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogQuery {
+    /// The pods' namespace.
+    pub namespace: String,
+    /// The pods' names.
+    pub pods: Vec<String>,
+    /// The container; none for the pod's default container.
+    pub container: Option<String>,
+    /// The last lines of each pod; none for all.
+    pub tail: Option<u64>,
+    /// Only lines younger than this.
+    pub since: Option<Duration>,
+    /// The log of the container's previous instance.
+    pub previous: bool,
+    /// A regular expression that lines must match, applied while streaming.
+    pub grep: Option<String>,
+    /// The longest wait.
+    pub timeout: Duration,
+}
+
+/// One HTTP request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpRequest {
+    /// The configured service that it goes to; none where the URL was given whole.
+    pub service: Option<String>,
+    /// `GET`, `POST` …
+    pub method: &'static str,
+    /// The absolute URL.
+    pub url: String,
+    /// Header names and values; secrets are opened by the connector.
+    pub headers: Vec<(String, Value)>,
+    /// The body's bytes as text, if any.
+    pub body: Option<String>,
+    /// The longest wait, connecting and reading included.
+    pub timeout: Duration,
+}
+
+/// One SQL statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The configured database's name.
+    pub database: String,
+    /// The statement's text, one statement.
+    pub text: String,
+    /// The bound parameters, `$1` first.
+    pub params: Vec<Value>,
+    /// At most so many rows; more is `too_large`.
+    pub limit: u64,
+    /// The longest wait.
+    pub timeout: Duration,
+}
+
+/// A message to a configured channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The channel's name.
+    pub channel: String,
+    /// The text.
+    pub text: String,
+    /// `P0` … where the message belongs to an incident.
+    pub severity: Option<String>,
+    /// Further fields, for structured channels.
+    pub fields: Value,
+    /// Makes repeats harmless where the channel can tell: the run and the call.
+    pub key: String,
+    /// The longest wait.
+    pub timeout: Duration,
+}
+
+/// What a platform answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The value.
+    pub value: Value,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+impl Answer {
+    /// An answer from the platform itself.
+    pub fn live(value: impl Into<Value>) -> Self {
+        Self { value: value.into(), provenance: Provenance::Live }
+    }
+}
+
+/// A write with everything that must be on record before it leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// The write.
+    pub write: Write,
+    /// What it changes, in the script's words: `deployment/api-gateway`.
+    pub target: String,
+    /// The fields that it changes, as they are: `#{ "spec.replicas": 3 }`.
+    pub before: Value,
+    /// The same fields, as they will be.
+    pub after: Value,
+    /// The write that takes it back, where there is one.
+    pub inverse: Option<Write>,
+    /// The read that tells whether it happened: `after`'s fields against the object.
+    pub probe: Option<Read>,
+    /// The command line that says the same.
+    pub equivalent: String,
+    /// What the server said against it when it was asked to validate (dry-run only).
+    pub refusal: Option<Failure>,
+    /// Whether the server validated it; `None` where nothing can.
+    pub validated: Option<bool>,
+    /// What a person should know: an autoscaler owns the number, and the like.
+    pub remarks: Vec<String>,
+}
+
+impl Read {
+    /// The longest wait for the answer.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Read::Object(_) | Read::ClusterInfo => Duration::from_secs(30),
+            Read::Objects(selection) | Read::PodMetrics(selection) => selection.timeout,
+            Read::Logs(query) => query.timeout,
+            Read::Http(request) | Read::Health(request) => request.timeout,
+            Read::Sql(statement) => statement.timeout,
+            Read::Mongo { timeout, .. } | Read::Redis { timeout, .. } => *timeout,
+        }
+    }
+}
+
+impl Write {
+    /// The longest wait for the answer.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Write::Patch { timeout, .. } => *timeout,
+            Write::Send(message) => message.timeout,
+        }
+    }
+
+    /// What it is about, in the script's words.
+    pub fn target(&self) -> String {
+        match self {
+            Write::Patch { object, .. } => object.to_string(),
+            Write::Send(message) => message.channel.clone(),
+        }
+    }
+}

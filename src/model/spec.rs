@@ -1,0 +1,450 @@
+//! What a host function states about itself. One table of these drives registration, argument checks,
+//! completion, `runbook functions` and the reference. There is no `Default`: every field is a decision.
+
+use super::{Failure, Kind, Map, Tier, Value, duration, suggest};
+
+/// The groups of the reference, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Deployments, pods, logs.
+    Workloads,
+    /// Nodes and the cluster.
+    Nodes,
+    /// HTTP services.
+    Http,
+    /// Databases.
+    Data,
+    /// Messages and questions to people.
+    People,
+    /// The incident's record.
+    Incident,
+    /// Clock, environment and files of this machine.
+    Machine,
+    /// Control flow.
+    Flow,
+    /// Showing and shaping values.
+    Values,
+}
+
+impl Group {
+    /// All groups, in order.
+    pub const ALL: [Group; 9] = [
+        Group::Workloads,
+        Group::Nodes,
+        Group::Http,
+        Group::Data,
+        Group::People,
+        Group::Incident,
+        Group::Machine,
+        Group::Flow,
+        Group::Values,
+    ];
+
+    /// The heading.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Workloads => "workloads",
+            Group::Nodes => "nodes",
+            Group::Http => "HTTP",
+            Group::Data => "data",
+            Group::People => "people",
+            Group::Incident => "incident",
+            Group::Machine => "this machine",
+            Group::Flow => "flow",
+            Group::Values => "values",
+        }
+    }
+}
+
+/// What an argument may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Type {
+    /// Text.
+    Str,
+    /// A target: `"deployment/x"`, `"app=x"`, a bare name.
+    Target,
+    /// One target, or an array of them; services may also be the maps that `services()` answers.
+    Targets,
+    /// A configured database.
+    Database,
+    /// A configured channel, or an array of them.
+    Channels,
+    /// A whole number from..=to.
+    Int(i64, i64),
+    /// A truth value.
+    Bool,
+    /// A duration such as `"30s"`.
+    Duration,
+    /// A regular expression.
+    Regex,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An array of strings.
+    Strings,
+    /// An array of whole numbers.
+    Ints,
+    /// An array of anything.
+    List,
+    /// A map.
+    Map,
+    /// Anything at all; only these may be unsent answers.
+    Any,
+    /// A closure.
+    Closure,
+    /// An array of closures.
+    Closures,
+}
+
+impl Type {
+    /// How the reference and messages name it.
+    pub fn name(&self) -> String {
+        match self {
+            Type::Str => "string".into(),
+            Type::Target => "target".into(),
+            Type::Targets => "target or array of targets".into(),
+            Type::Database => "database".into(),
+            Type::Channels => "channel or array of channels".into(),
+            Type::Int(i64::MIN, i64::MAX) => "int".into(),
+            Type::Int(low, i64::MAX) => format!("int ≥ {low}"),
+            Type::Int(low, high) => format!("int {low}..{high}"),
+            Type::Bool => "bool".into(),
+            Type::Duration => "duration".into(),
+            Type::Regex => "regular expression".into(),
+            Type::Choice(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" | "),
+            Type::Strings => "array of strings".into(),
+            Type::Ints => "array of ints".into(),
+            Type::List => "array".into(),
+            Type::Map => "map".into(),
+            Type::Any => "any value".into(),
+            Type::Closure => "closure".into(),
+            Type::Closures => "array of closures".into(),
+        }
+    }
+
+    /// Whether a value fits; the error says what was expected and what came.
+    pub fn check(&self, what: &str, value: &Value) -> Result<(), Failure> {
+        let strings = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Str(_)));
+        let ok = match (self, value) {
+            (Type::Any | Type::Closure | Type::Closures, _)
+            | (Type::Str | Type::Target | Type::Database | Type::Channels | Type::Targets, Value::Str(_))
+            | (Type::Targets, Value::Map(_))
+            | (Type::Bool, Value::Bool(_))
+            | (Type::List, Value::List(_))
+            | (Type::Map, Value::Map(_)) => true,
+            (Type::Targets, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Str(_) | Value::Map(_))),
+            (Type::Channels | Type::Strings, Value::List(items)) => strings(items),
+            (Type::Ints, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Int(_))),
+            (Type::Int(low, high), Value::Int(n)) => {
+                if n < low || n > high {
+                    return Err(Failure::bad_argument(format!("{what} must be {}, not {n}", self.name())));
+                }
+                true
+            }
+            (Type::Duration, Value::Str(text)) => {
+                duration::parse(text).map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
+                true
+            }
+            (Type::Regex, Value::Str(text)) => {
+                // Checked here so that a bad pattern fails before anything is asked.
+                regex::Regex::new(text).map_err(|e| {
+                    let cause = e.to_string();
+                    Failure::bad_argument(format!("{what}: {text:?} is no regular expression"))
+                        .hint(cause.lines().last().unwrap_or_default().trim())
+                })?;
+                true
+            }
+            (Type::Choice(words), Value::Str(text)) => {
+                if !words.contains(&text.as_str()) {
+                    return Err(Failure::unknown(what, text, words.iter().copied()));
+                }
+                true
+            }
+            _ => false,
+        };
+        if ok {
+            return Ok(());
+        }
+        let mut failure = Failure::bad_argument(format!("{what} must be {}, not {}", article(&self.name()), described(value)));
+        if matches!((self, value), (Type::Duration, Value::Int(_))) {
+            failure = failure.hint(format!("write the unit: \"{value}s\""));
+        }
+        Err(failure)
+    }
+}
+
+fn article(name: &str) -> String {
+    let vowel = name.starts_with(['a', 'e', 'i', 'o', 'u']);
+    match name {
+        _ if name.starts_with('"') => format!("one of {name}"),
+        "any value" => name.to_owned(),
+        _ if vowel => format!("an {name}"),
+        _ => format!("a {name}"),
+    }
+}
+
+fn described(value: &Value) -> String {
+    match value {
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Secret(_) | Value::Unsent(_) => value.type_name().to_owned(),
+        plain => format!("{} {plain}", plain.type_name()),
+    }
+}
+
+/// One parameter of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name in the reference.
+    pub name: &'static str,
+    /// What it may be.
+    pub ty: Type,
+    /// Whether it may be left out.
+    pub required: bool,
+    /// What it means, units included.
+    pub help: &'static str,
+}
+
+/// One key of a function's options map.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// The key.
+    pub name: &'static str,
+    /// What it may be.
+    pub ty: Type,
+    /// What holds without it, as a script would write it; empty for nothing.
+    pub default: &'static str,
+    /// What it means, units included.
+    pub help: &'static str,
+}
+
+/// A runnable example: it is printed in the reference and run as a test in the healthy world.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// What it shows.
+    pub title: &'static str,
+    /// The script.
+    pub code: &'static str,
+    /// What the script's last expression must be, as compact JSON; empty where it varies.
+    pub result: &'static str,
+}
+
+/// How a call's answer is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// In the journal's line; large ones as payloads.
+    Line,
+    /// Always as a payload beside the journal: rows, documents, bodies, logs may hold personal data.
+    Payload,
+}
+
+/// What a host function states about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The name that scripts use.
+    pub name: &'static str,
+    /// Where the reference lists it.
+    pub group: Group,
+    /// One line, third person.
+    pub summary: &'static str,
+    /// Positional parameters.
+    pub params: &'static [Param],
+    /// Keys of the options map; empty where the function takes none.
+    pub options: &'static [Opt],
+    /// The shape of the answer, with units.
+    pub returns: &'static str,
+    /// How grave its changes are; `Mild` for what changes nothing.
+    pub tier: Tier,
+    /// How its answer is kept.
+    pub keep: Keep,
+    /// The kinds of failure that it may end in, beyond `bad_argument`, `cancelled` and `timeout`.
+    pub errors: &'static [Kind],
+    /// Examples, run as tests.
+    pub examples: &'static [Example],
+}
+
+impl Spec {
+    /// `scale(target, replicas, options?)`.
+    pub fn signature(&self) -> String {
+        let mut parts: Vec<String> =
+            self.params.iter().map(|param| if param.required { param.name.to_owned() } else { format!("{}?", param.name) }).collect();
+        if !self.options.is_empty() {
+            parts.push("options?".into());
+        }
+        format!("{}({})", self.name, parts.join(", "))
+    }
+
+    /// Checks arguments against this specification and gives them names.
+    ///
+    /// Errors are `bad_argument` and name the parameter, or the nearest right option.
+    pub fn bind(&self, mut values: Vec<Value>) -> Result<Args, Failure> {
+        let required = self.params.iter().filter(|param| param.required).count();
+        let surplus = values.len() > self.params.len();
+        let options = match values.last() {
+            Some(Value::Map(_)) if surplus || self.last_is_options(values.len()) => values.pop(),
+            _ => None,
+        };
+        if values.len() < required || values.len() > self.params.len() {
+            return Err(self.wrong_count(values.len()));
+        }
+        for (param, value) in self.params.iter().zip(&values) {
+            param.ty.check(&format!("`{}`", param.name), value)?;
+        }
+        let options = match options {
+            Some(Value::Map(map)) => map,
+            _ => Map::new(),
+        };
+        for (key, value) in &options {
+            let option = self.options.iter().find(|option| option.name == key).ok_or_else(|| {
+                let mut failure = Failure::unknown("option", key, self.options.iter().map(|option| option.name));
+                if self.options.is_empty() {
+                    failure.hint = Some(format!("`{}` takes no options", self.name));
+                }
+                failure
+            })?;
+            option.ty.check(&format!("option `{key}`"), value)?;
+        }
+        Ok(Args { spec: *self, values, options })
+    }
+
+    /// A map in the last optional position is the options map unless that parameter wants a map itself.
+    fn last_is_options(&self, count: usize) -> bool {
+        !self.options.is_empty()
+            && count > self.params.iter().filter(|param| param.required).count()
+            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Any | Type::Targets))
+    }
+
+    fn wrong_count(&self, count: usize) -> Failure {
+        let verb = if count == 1 { "1 argument was" } else { &format!("{count} arguments were") };
+        Failure::bad_argument(format!("{verb} given to `{}`", self.name)).hint(format!("it reads {}", self.signature()))
+    }
+}
+
+/// Checked arguments of one call.
+#[derive(Clone, Debug)]
+pub struct Args {
+    spec: Spec,
+    values: Vec<Value>,
+    options: Map,
+}
+
+impl Args {
+    /// The positional argument of that number, from 0.
+    pub fn get(&self, number: usize) -> Option<&Value> {
+        self.values.get(number)
+    }
+
+    /// The positional argument as text; empty if it was left out or is none.
+    pub fn str(&self, number: usize) -> &str {
+        self.values.get(number).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The positional argument as a number; 0 if it was left out or is none.
+    pub fn int(&self, number: usize) -> i64 {
+        self.values.get(number).and_then(Value::as_int).unwrap_or_default()
+    }
+
+    /// The positional argument as text or array of texts.
+    pub fn strs(&self, number: usize) -> Vec<&str> {
+        match self.values.get(number) {
+            Some(Value::Str(text)) => vec![text],
+            Some(Value::List(items)) => items.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// An option that was given.
+    pub fn option(&self, key: &str) -> Option<&Value> {
+        debug_assert!(self.spec.options.iter().any(|option| option.name == key), "{} has no option {key}", self.spec.name);
+        self.options.get(key)
+    }
+
+    /// An option as text, or its stated default; none where that is empty.
+    pub fn option_str(&self, key: &str) -> Option<&str> {
+        match self.option(key) {
+            Some(value) => value.as_str(),
+            None => self.default(key).map(|text| text.trim_matches('"')),
+        }
+    }
+
+    /// An option as a number, or its stated default.
+    pub fn option_int(&self, key: &str) -> Option<i64> {
+        match self.option(key) {
+            Some(value) => value.as_int(),
+            None => self.default(key)?.parse().ok(),
+        }
+    }
+
+    /// An option as a truth value, or its stated default, or false.
+    pub fn option_bool(&self, key: &str) -> bool {
+        match self.option(key) {
+            Some(value) => value.as_bool().unwrap_or_default(),
+            None => self.default(key) == Some("true"),
+        }
+    }
+
+    /// An option as a duration, or its stated default.
+    pub fn option_duration(&self, key: &str) -> Option<std::time::Duration> {
+        self.option_str(key).and_then(|text| duration::parse(text).ok())
+    }
+
+    /// The specification that the arguments were checked against.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn default(&self, key: &str) -> Option<&'static str> {
+        self.spec.options.iter().find(|option| option.name == key).map(|option| option.default).filter(|text| !text.is_empty())
+    }
+}
+
+/// The nearest function name, for messages about unknown functions.
+pub fn nearest<'a>(name: &str, specs: impl IntoIterator<Item = &'a Spec>) -> Option<&'a str> {
+    suggest::nearest(name, specs.into_iter().map(|spec| spec.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+
+    const SPEC: Spec = Spec {
+        name: "scale",
+        group: Group::Workloads,
+        summary: "Sets the number of replicas.",
+        params: &[
+            Param { name: "target", ty: Type::Target, required: true, help: "" },
+            Param { name: "replicas", ty: Type::Int(0, 1000), required: true, help: "" },
+        ],
+        options: &[
+            Opt { name: "timeout", ty: Type::Duration, default: "\"30s\"", help: "" },
+            Opt { name: "tier", ty: Type::Choice(&["moderate", "severe"]), default: "", help: "" },
+        ],
+        returns: "",
+        tier: Tier::Mild,
+        keep: Keep::Line,
+        errors: &[],
+        examples: &[],
+    };
+
+    #[test]
+    fn arguments_are_bound_by_position_and_options_by_name() {
+        let args = SPEC.bind(vec!["api".into(), 3.into(), map! { "timeout" => "1m" }]).unwrap();
+        assert_eq!((args.str(0), args.int(1), args.option_duration("timeout").unwrap().as_secs()), ("api", 3, 60));
+        let args = SPEC.bind(vec!["api".into(), 3.into()]).unwrap();
+        assert_eq!((args.option_duration("timeout").unwrap().as_secs(), args.option_str("tier")), (30, None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_name_and_a_remedy() {
+        let failure = |values: Vec<Value>| {
+            let failure = SPEC.bind(values).unwrap_err();
+            format!("{}; {}", failure.message, failure.hint.unwrap_or_default())
+        };
+        assert_eq!(failure(vec!["api".into()]), "1 argument was given to `scale`; it reads scale(target, replicas, options?)");
+        assert_eq!(failure(vec!["api".into(), "3".into()]), "`replicas` must be an int 0..1000, not string \"3\"; ");
+        assert_eq!(failure(vec!["api".into(), (-1).into()]), "`replicas` must be int 0..1000, not -1; ");
+        assert_eq!(failure(vec!["api".into(), 3.into(), map! { "timeot" => "1m" }]), "unknown option \"timeot\"; did you mean `timeout`?");
+        assert_eq!(
+            failure(vec!["api".into(), 3.into(), map! { "timeout" => 30 }]),
+            "option `timeout` must be a duration, not int 30; write the unit: \"30s\""
+        );
+    }
+}

@@ -1,0 +1,3 @@
+module runbook.test/standin
+
+go 1.24
