@@ -1,5 +1,7 @@
 //! `runbook.toml`: services, environments, severities, policy; secrets' sources; trust.
 
+pub mod secrets;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
