@@ -1,6 +1,26 @@
 //! `runbook.toml`: services, environments, severities, policy; secrets' sources; trust.
 
+mod build;
+mod dirs;
+mod environment;
+mod find;
+mod load;
+mod operator;
+mod problem;
+pub mod repository;
 pub mod secrets;
+mod shape;
+#[cfg(test)]
+mod tests;
+pub mod trust;
+mod urls;
+
+pub use dirs::Dirs;
+pub use load::sha256_hex;
+pub use problem::{ConfigError, Problem};
+
+/// The name of a project's file.
+pub const FILE_NAME: &str = "runbook.toml";
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +47,8 @@ pub struct Config {
     pub public_env: Vec<String>,
     /// The operator's own settings.
     pub operator: Operator,
+    /// Where the operator's own files are.
+    pub dirs: Dirs,
 }
 
 /// A service of the platform, shared by all environments.
@@ -77,12 +99,14 @@ pub enum Reach {
     /// By their own addresses.
     #[default]
     Direct,
+    /// Through the API server's port-forward. Read and kept, but not available yet for real systems.
+    PortForward,
 }
 
 /// A database of one environment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Database {
-    /// Its address without the password; the scheme says the kind (`postgres`, `mongodb`, `redis`, `rediss`).
+    /// Its address without the password, its scheme as written; empty where only the workload is known.
     pub url: String,
     /// What it is.
     pub kind: DatabaseKind,
@@ -116,7 +140,7 @@ pub enum DatabaseKind {
     Mongo,
     /// Redis: `redis`.
     Redis,
-    /// Something that only its workload is known of.
+    /// Something that no function speaks to: only its workload and perhaps its address are known (`scylla`, `cassandra`).
     Other,
 }
 

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::hash::Hash;
 use crate::model::{CallId, Effect, Failure, Position, Provenance, Tier, Value};
 
 /// One line, without its number, time and chain, which the writer adds.
@@ -38,6 +39,9 @@ pub struct Header {
     pub run: String,
     /// The tool's version.
     pub version: String,
+    /// The project's root, so that runs of one project can be told from those of another; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
     /// The script's path, relative to the project; empty for a sitting.
     pub script: String,
     /// The title from the script's header.
@@ -67,9 +71,20 @@ pub struct Header {
     pub platform: String,
     /// Whether nothing is written.
     pub dry_run: bool,
-    /// SHA-256 of the last line of the run before this one, in the same folder.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub previous_run: String,
+    /// The last line of the run before this one in the same folder, so that this run vouches for that one. The writer fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_run: Option<LineRef>,
+}
+
+/// A line of a run's journal, and what it was when somebody looked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineRef {
+    /// The run's id.
+    pub run: String,
+    /// The line's number, from 1.
+    pub line: u64,
+    /// SHA-256 of the line's bytes, without the newline.
+    pub sha256: Hash,
 }
 
 /// A step begins or ends.
@@ -82,7 +97,7 @@ pub struct Step<'a> {
     /// Where it stands.
     pub at: Position,
     /// How long it took, at its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_millis")]
     pub ms: Option<f64>,
 }
 
@@ -142,6 +157,7 @@ pub struct CallLine<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending<'a> {
     /// Milliseconds, on the platform's clock.
+    #[serde(serialize_with = "millis")]
     pub ms: f64,
     /// Where the answer came from.
     pub provenance: Provenance,
@@ -160,7 +176,7 @@ pub struct Ending<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// SHA-256 of its bytes, which are JSON; its file's name.
-    pub sha256: String,
+    pub sha256: Hash,
     /// Its size.
     pub bytes: u64,
     /// What it is, without its content: `array of 12 maps`.
@@ -251,6 +267,7 @@ pub struct End {
     /// The process's exit code.
     pub exit: i32,
     /// Milliseconds in all.
+    #[serde(serialize_with = "millis")]
     pub ms: f64,
     /// How many calls.
     pub calls: u64,
@@ -259,4 +276,17 @@ pub struct End {
     /// The failure that ended the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// Writes milliseconds to the microsecond. JSON has no infinities, and a line that cannot be read back is a lost line.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn millis<S: Serializer>(ms: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(if ms.is_finite() { (ms * 1e3).round() / 1e3 } else { 0.0 })
+}
+
+fn some_millis<S: Serializer>(ms: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match ms {
+        Some(ms) => millis(ms, serializer),
+        None => serializer.serialize_none(),
+    }
 }

@@ -37,7 +37,7 @@ pub fn show(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
     match millis {
         0..1_000 => format!("{millis}ms"),
-        1_000..10_000 if millis % 1_000 != 0 => format!("{}.{}s", millis / 1_000, millis % 1_000 / 100),
+        1_000..10_000 if !millis.is_multiple_of(1_000) => format!("{}.{}s", millis / 1_000, millis % 1_000 / 100),
         1_000..60_000 => format!("{}s", millis / 1_000),
         60_000..3_600_000 => join(millis / 60_000, "m", millis / 1_000 % 60, "s"),
         _ => join(millis / 3_600_000, "h", millis / 60_000 % 60, "m"),

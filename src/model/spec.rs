@@ -233,6 +233,8 @@ pub enum Keep {
     Line,
     /// Always as a payload beside the journal: rows, documents, bodies, logs may hold personal data.
     Payload,
+    /// As a payload, and shown as counts and shapes until revealed: rows of databases.
+    Rows,
 }
 
 /// What a host function states about itself.

@@ -100,14 +100,6 @@ impl Clock for VirtualClock {
     }
 }
 
-/// The time of a rehearsal: the base's, plus what would have been waited.
-pub struct SkippingClock<'a> {
-    /// The clock that tells the time.
-    pub base: &'a dyn Clock,
-    /// What would have been waited.
-    pub skipped: &'a VirtualClock,
-}
-
 /// The failure of everything that was stopped.
 pub fn cancelled() -> Failure {
     Failure::new(Kind::Cancelled, "the run was cancelled")

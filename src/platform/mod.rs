@@ -1,5 +1,6 @@
 //! What answers operations: the real systems, a world, or a rehearsal around either.
 
+pub mod absent;
 pub mod cancel;
 pub mod clock;
 pub mod equivalent;
@@ -7,10 +8,11 @@ pub mod objects;
 pub mod prepare;
 pub mod real;
 pub mod rehearsal;
+pub mod slack;
 pub mod world;
 
 use crate::config::Environment;
-use crate::model::{Answer, Failure, Prepared, Read, Value, Write};
+use crate::model::{Answer, Failure, Prepared, Read, Secret, Value, Write};
 
 pub use cancel::Cancel;
 pub use clock::Clock;
@@ -45,6 +47,11 @@ pub trait Observe: Send + Sync {
 
     /// Asks whether a write would be accepted. Sends at most the server's own dry-run.
     fn validate(&self, op: &Write, cx: &Cx<'_>) -> Result<Validation, Failure>;
+
+    /// Secrets that were opened since this was last asked: they must be masked before anything more is shown.
+    fn new_secrets(&self) -> Vec<Secret> {
+        Vec::new()
+    }
 
     /// The clock that scripts, waits and the journal go by.
     fn clock(&self) -> &dyn Clock;

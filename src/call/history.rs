@@ -1,0 +1,132 @@
+//! Recorded calls that answer instead of a platform.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::ledger::Change;
+use crate::model::{Call, CallId, Failure, Kind, Secret, Unsent, Value};
+
+/// One recorded call.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The function.
+    pub function: String,
+    /// What it was about.
+    pub target: Option<String>,
+    /// Its arguments, as plain data.
+    pub args: Value,
+    /// Where it stood, for messages.
+    pub place: String,
+    /// How it ended.
+    pub result: Result<Value, Failure>,
+    /// Its changes.
+    pub changes: Vec<Change>,
+}
+
+/// Answers calls from a record.
+pub trait History: Send + Sync {
+    /// The recorded call in this one's place; none where calls go to the platform. A call that differs is `diverged`.
+    fn take(&self, call: &Call) -> Result<Option<Recorded>, Failure>;
+
+    /// How many recorded calls were not made.
+    fn left(&self) -> usize;
+}
+
+/// No record: every call goes to the platform.
+pub struct NoHistory;
+
+impl History for NoHistory {
+    fn take(&self, _: &Call) -> Result<Option<Recorded>, Failure> {
+        Ok(None)
+    }
+    fn left(&self) -> usize {
+        0
+    }
+}
+
+/// A whole recording: every call must be in it.
+pub struct Replay {
+    run: String,
+    calls: Mutex<HashMap<CallId, Recorded>>,
+}
+
+impl Replay {
+    /// A replay of a run's calls.
+    pub fn new(run: String, calls: HashMap<CallId, Recorded>) -> Self {
+        Self { run, calls: Mutex::new(calls) }
+    }
+}
+
+impl History for Replay {
+    fn take(&self, call: &Call) -> Result<Option<Recorded>, Failure> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(recorded) = calls.remove(&call.id) else {
+            return Err(diverged(format!(
+                "call {} is {} at {}, and run {} has no call there",
+                call.id,
+                described(call.function, call.target.as_deref()),
+                call.at,
+                self.run
+            )));
+        };
+        if recorded.function != call.function {
+            return Err(diverged(format!(
+                "call {} was {} at {}, and is {} at {} now",
+                call.id,
+                described(&recorded.function, recorded.target.as_deref()),
+                recorded.place,
+                described(call.function, call.target.as_deref()),
+                call.at
+            )));
+        }
+        let args = as_recorded(&call.args);
+        if recorded.args != args {
+            return Err(diverged(format!(
+                "call {}, {} at {}, was recorded with {} and is made with {} now",
+                call.id, call.function, call.at, recorded.args, args
+            )));
+        }
+        Ok(Some(recorded))
+    }
+
+    fn left(&self) -> usize {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+fn described(function: &str, target: Option<&str>) -> String {
+    target.map_or_else(|| format!("{function}()"), |target| format!("{function}({target:?})"))
+}
+
+fn diverged(message: String) -> Failure {
+    Failure::new(Kind::Diverged, message).hint("the script, its parameters or its imports differ from the recorded run's")
+}
+
+/// A value as it reads back from a journal: placeholders are plain maps there.
+pub fn as_recorded(value: &Value) -> Value {
+    match value {
+        Value::Secret(secret) => crate::map! { "$secret" => secret.name() },
+        Value::Unsent(unsent) => crate::map! { "$unsent" => unsent.call.to_string(), "function" => unsent.function.clone() },
+        Value::List(items) => items.iter().map(as_recorded).collect::<Vec<_>>().into(),
+        Value::Map(map) => Value::Map(map.iter().map(|(key, item)| (key.clone(), as_recorded(item))).collect()),
+        // JSON knows no infinities: they read back as null.
+        Value::Float(x) if !x.is_finite() => Value::Null,
+        plain => plain.clone(),
+    }
+}
+
+/// The reverse of [`as_recorded`], for answers of our own journals. A revived secret is empty, and as opaque.
+pub fn revived(value: Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+            match (map.len(), text("$secret"), text("$unsent").and_then(|id| id.parse().ok()), text("function")) {
+                (1, Some(name), ..) => Value::Secret(Secret::new(name, "")),
+                (2, _, Some(call), Some(function)) => Value::Unsent(Unsent { call, function }),
+                _ => Value::Map(map.into_iter().map(|(key, item)| (key, revived(item))).collect()),
+            }
+        }
+        Value::List(items) => items.into_iter().map(revived).collect::<Vec<_>>().into(),
+        plain => plain,
+    }
+}

@@ -1,0 +1,243 @@
+//! Masking: what is known to be secret never passes into a script, the journal, the terminal or a message.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use crate::model::{Failure, Prepared, Secret, Value};
+use crate::platform::objects::seal_secret;
+
+/// What stands where a secret stood.
+pub const MASK: &str = "***";
+
+/// Secrets shorter than this are protected by their type only: masking them would blank ordinary words.
+pub const SHORTEST: usize = 8;
+
+/// Replaces known secrets in text, in every form that they are met in. Literal bytes only, never a pattern.
+#[derive(Default)]
+pub struct Masker {
+    any: AtomicBool,
+    automaton: RwLock<Option<Arc<AhoCorasick>>>,
+    forms: Mutex<BTreeSet<String>>,
+    /// Names of services, databases and the like: a secret equal to one is not masked, or nothing could be read.
+    names: BTreeSet<String>,
+}
+
+impl Masker {
+    /// A masker that leaves these names alone.
+    pub fn new(names: BTreeSet<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// Learns secrets. Must happen before untrusted output is read.
+    pub fn learn(&self, secrets: impl IntoIterator<Item = Secret>) {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = forms.len();
+        for secret in secrets {
+            let text = secret.expose();
+            if text.len() >= SHORTEST && !self.names.contains(text) {
+                forms.extend(forms_of(text));
+            }
+            // A secret of several lines, such as a key, is met line by line in logs.
+            for line in text.lines().map(str::trim).filter(|line| line.len() >= 16 && line.len() < text.len()) {
+                forms.extend(forms_of(line));
+            }
+        }
+        if forms.len() == before {
+            return;
+        }
+        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms.iter()).ok().map(Arc::new);
+        *self.automaton.write().unwrap_or_else(PoisonError::into_inner) = built;
+        self.any.store(true, Ordering::Release);
+    }
+
+    fn automaton(&self) -> Option<Arc<AhoCorasick>> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        self.automaton.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Masks text.
+    pub fn text(&self, text: String) -> String {
+        match self.automaton() {
+            Some(automaton) => masked(&automaton, text),
+            None => text,
+        }
+    }
+
+    /// Masks every text within a value; keys and numbers are never masked.
+    pub fn value(&self, value: Value) -> Value {
+        match self.automaton() {
+            Some(automaton) => walk(&automaton, value),
+            None => value,
+        }
+    }
+
+    /// Masks what is shown of a prepared write; the write itself and its inverse stay as they must be sent.
+    pub fn prepared(&self, prepared: Prepared) -> Prepared {
+        if self.automaton().is_none() {
+            return prepared;
+        }
+        Prepared {
+            before: self.value(prepared.before),
+            after: self.value(prepared.after),
+            equivalent: self.text(prepared.equivalent),
+            refusal: prepared.refusal.map(|failure| self.failure(failure)),
+            remarks: prepared.remarks.into_iter().map(|remark| self.text(remark)).collect(),
+            ..prepared
+        }
+    }
+
+    /// Masks a failure's message and hint.
+    pub fn failure(&self, failure: Failure) -> Failure {
+        match self.automaton() {
+            Some(automaton) => {
+                Failure { message: masked(&automaton, failure.message), hint: failure.hint.map(|hint| masked(&automaton, hint)), ..failure }
+            }
+            None => failure,
+        }
+    }
+}
+
+fn walk(automaton: &AhoCorasick, value: Value) -> Value {
+    match value {
+        Value::Str(text) => Value::Str(masked(automaton, text)),
+        Value::List(items) => Value::List(items.into_iter().map(|item| walk(automaton, item)).collect()),
+        Value::Map(map) => Value::Map(map.into_iter().map(|(key, item)| (key, walk(automaton, item))).collect()),
+        other => other,
+    }
+}
+
+fn masked(automaton: &AhoCorasick, text: String) -> String {
+    if !automaton.is_match(&text) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for found in automaton.find_iter(&text) {
+        out.push_str(&text[end..found.start()]);
+        out.push_str(MASK);
+        end = found.end();
+    }
+    out.push_str(&text[end..]);
+    out
+}
+
+/// The forms in which a secret is met: raw, JSON-escaped, URL-encoded, hex, base64 at each of its three alignments.
+fn forms_of(text: &str) -> Vec<String> {
+    let bytes = text.as_bytes();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let url: String = bytes
+        .iter()
+        .map(
+            |&byte| {
+                if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }
+            },
+        )
+        .collect();
+    let form: String = url.replace("%20", "+");
+    let mut forms = vec![text.to_owned(), json.trim_matches('"').to_owned(), url.to_lowercase(), url, form, hex.to_uppercase(), hex];
+    for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(bytes));
+    }
+    // Within a longer text the secret begins at any of three alignments; the outer characters mix with its neighbours.
+    for shift in 0..3usize {
+        let mut padded = vec![0u8; shift];
+        padded.extend_from_slice(bytes);
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&padded);
+            let start = (shift * 8).div_ceil(6);
+            let end = padded.len() * 8 / 6;
+            if let Some(inner) = encoded.get(start..end)
+                && inner.len() >= SHORTEST
+            {
+                forms.push(inner.to_owned());
+            }
+        }
+    }
+    forms.retain(|form| form.len() >= SHORTEST);
+    forms
+}
+
+/// Makes the data of Kubernetes secrets opaque wherever such an object stands, and tells which secrets it held.
+pub fn seal_kubernetes(value: &mut Value) -> Vec<Secret> {
+    match value {
+        Value::List(items) => items.iter_mut().flat_map(seal_kubernetes).collect(),
+        object => {
+            seal_secret(object);
+            let mut found = Vec::new();
+            collect(object, &mut found);
+            found
+        }
+    }
+}
+
+fn collect(value: &Value, found: &mut Vec<Secret>) {
+    match value {
+        Value::Secret(secret) => found.push(secret.clone()),
+        Value::List(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Map(map) => map.values().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+    use proptest::prelude::*;
+
+    fn masker(secret: &str) -> Masker {
+        let masker = Masker::new(["api-gateway".to_owned()].into());
+        masker.learn([Secret::new("test", secret)]);
+        masker
+    }
+
+    #[test]
+    fn short_secrets_and_configured_names_are_left_alone() {
+        assert_eq!(masker("short").text("a short word".into()), "a short word");
+        assert_eq!(masker("api-gateway").text("deployment/api-gateway".into()), "deployment/api-gateway");
+    }
+
+    #[test]
+    fn keys_and_numbers_stay() {
+        let value = masker("12345678").value(map! { "12345678" => 12345678_i64, "b" => "x12345678y" });
+        assert_eq!(value, map! { "12345678" => 12345678_i64, "b" => "x***y" });
+    }
+
+    #[test]
+    fn kubernetes_secrets_become_opaque_and_known() {
+        let mut value = map! { "kind" => "Secret", "metadata" => map! { "name" => "auth", "annotations" => map! {
+        "kubectl.kubernetes.io/last-applied-configuration" => "{\"data\":{\"k\":\"c3VwZXJzZWNyZXQ=\"}}" } },
+        "data" => map! { "k" => "c3VwZXJzZWNyZXQ=" } };
+        let found = seal_kubernetes(&mut value);
+        assert!(found.iter().any(|secret| secret.expose() == "supersecret"));
+        let shown = value.to_string();
+        assert!(shown.contains("secret/auth/k") && !shown.contains("c3VwZ") && !shown.contains("supersecret"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_form_of_any_secret_survives(secret in "[ -~]{8,40}", before in "[a-z]{0,7}", after in "[a-z]{0,7}") {
+            let masker = masker(&secret);
+            let whole = format!("{before}{secret}{after}");
+            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            prop_assert!(!masker.text(whole.clone()).contains(&secret));
+            prop_assert!(!masker.text(hex.clone()).contains(&hex));
+            let json = serde_json::to_string(&whole).unwrap();
+            let escaped = serde_json::to_string(&secret).unwrap();
+            prop_assert!(!masker.text(json).contains(escaped.trim_matches('"')));
+            // What is left of a longer base64 text no longer decodes to the secret.
+            if secret.len() >= 12 {
+                let encoded = STANDARD.encode(&whole);
+                prop_assert_ne!(masker.text(encoded.clone()), encoded);
+            }
+        }
+    }
+}

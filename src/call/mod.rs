@@ -1,0 +1,21 @@
+//! The call pipeline: the one way from a host function to a system.
+
+pub mod context;
+pub mod frame;
+pub mod function;
+pub mod history;
+pub mod latch;
+pub mod ledger;
+pub mod mask;
+pub mod pipeline;
+pub mod policy;
+mod record;
+pub mod ui;
+
+pub use context::{Cx, Look};
+pub use frame::Frame;
+pub use function::{Body, Done, Function};
+pub use latch::Latch;
+pub use ledger::Change;
+pub use pipeline::{Mode, Pipeline};
+pub use ui::Ui;

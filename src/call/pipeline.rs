@@ -1,0 +1,428 @@
+//! The call pipeline, on one page: every host function's call goes through [`Pipeline::call`], and nothing else
+//! touches a system.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::history::{History, Recorded};
+use super::ledger::{Change, Finding, Found, Ledger};
+use super::mask::{MASK, Masker};
+use super::policy::{self, Policy, Verdict};
+use super::record;
+use super::ui::{Event, Ui};
+use super::{Body, Cx, Done, Frame, Function, Latch};
+use crate::config::Config;
+use crate::journal::entry::{self, Entry};
+use crate::journal::{self, Writer};
+use crate::model::spec::{Args, Type};
+use crate::model::{Answer, Call, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Unsent, Value};
+use crate::platform::Platform;
+
+/// The largest answer that a script may hold, in bytes of its JSON.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Whether changes are done or only rehearsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Changes are done, on the real systems or in a world.
+    Apply,
+    /// Changes are predicted: `--dry-run`.
+    Rehearse,
+}
+
+/// All that a run's calls share.
+pub struct Pipeline {
+    /// What answers.
+    pub platform: Box<dyn Platform>,
+    /// `real`, `world:FILE` or `replay:RUN`.
+    pub platform_name: String,
+    /// Whether changes are done or rehearsed.
+    pub mode: Mode,
+    /// Whether an intent must be on disk before its write leaves: wherever something real can change.
+    pub durable: bool,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The record.
+    pub journal: Writer,
+    /// Recorded calls that answer first.
+    pub history: Box<dyn History>,
+    /// Who must say yes.
+    pub policy: Policy,
+    /// What must not be seen.
+    pub masker: Masker,
+    /// What stops the run.
+    pub latch: Arc<Latch>,
+    /// The person's side.
+    pub ui: Arc<dyn Ui>,
+    /// Answers given beforehand, by question id.
+    pub answers: BTreeMap<String, String>,
+    /// What the run adds up to.
+    pub ledger: Mutex<Ledger>,
+}
+
+/// A call whose body is the engine's.
+pub struct Opened {
+    /// The call.
+    pub call: Call,
+    /// What the history answers.
+    pub recorded: Option<Recorded>,
+    /// When it started, on the platform's clock.
+    pub started: Duration,
+}
+
+impl Pipeline {
+    /// Makes one call. Reads end in one line of the journal; each write in an intent and an outcome.
+    pub fn call(&self, function: &'static Function, values: Vec<Value>, at: Position, frame: &Frame) -> Result<Value, Failure> {
+        // 1. The latch: cancelled, denied, diverged, journal lost.
+        self.latch.check()?;
+        // 2. The call.
+        let call = self.describe(function, &values, at, frame);
+        let started = self.begin(&call);
+        // 3. History, if there is one: it answers instead of the platform.
+        let result = match self.history.take(&call) {
+            Ok(Some(recorded)) => self.replay(function, &call, values, recorded, started),
+            Ok(None) => match (function.body, self.bind(function, &call, values)) {
+                (_, Err(failure)) => self.ended(function, &call, started, Provenance::Live, Err(failure)),
+                (Body::Change(plan, shape) | Body::Notify(plan, shape), Ok(args)) => {
+                    let cx = Cx::new(self, &call, started);
+                    match plan(&args, &cx).and_then(|writes| self.prepare(writes, &cx)) {
+                        Ok(prepared) => self.write(function, &call, &args, prepared, shape, &cx, started),
+                        Err(failure) => self.ended(function, &call, started, cx.provenance(), Err(failure)),
+                    }
+                }
+                (body, Ok(args)) => {
+                    let cx = Cx::new(self, &call, started);
+                    let result = match body {
+                        Body::Pure(compute) => compute(&args),
+                        Body::Local(run) | Body::Output(run) | Body::Read(run) => run(&args, &cx),
+                        Body::Change(..) | Body::Notify(..) | Body::Flow => Ok(Value::Null),
+                    };
+                    self.ended(function, &call, started, cx.provenance(), result)
+                }
+            },
+            Err(failure) => self.ended(function, &call, started, Provenance::Recorded, Err(failure)),
+        };
+        self.finish(&call, started, result)
+    }
+
+    // 4. Prepare each write: pre-image, prediction, inverse, probe, equivalent. Nothing leaves but reads and server dry-runs.
+    fn prepare(&self, writes: Vec<crate::model::Write>, cx: &Cx<'_>) -> Result<Vec<Prepared>, Failure> {
+        let progress = |text: &str| cx.progress(text);
+        let prepared = writes.into_iter().map(|write| self.platform.prepare(write, &cx.platform_cx(&progress)));
+        let shown = prepared.map(|prepared| prepared.map(|prepared| self.masker.prepared(prepared)));
+        shown.collect::<Result<_, _>>().map_err(|failure| self.masker.failure(failure))
+    }
+
+    #[allow(clippy::too_many_arguments)] // The steps share all of it, and stay on this page.
+    fn write(
+        &self,
+        function: &'static Function,
+        call: &Call,
+        args: &Args,
+        prepared: Vec<Prepared>,
+        shape: super::function::Shape,
+        cx: &Cx<'_>,
+        started: Duration,
+    ) -> Result<Value, Failure> {
+        let of = prepared.len() as u32;
+        let mut done = Vec::with_capacity(prepared.len());
+        for (number, prepared) in (0..).zip(prepared) {
+            // What is so already is not done again.
+            if prepared.before == prepared.after && call.effect == Effect::Change {
+                done.push(Done { prepared, status: "unchanged", answer: None });
+                continue;
+            }
+            // 5. Policy; what was decided is on record.
+            let tier = Policy::tier(function.spec.tier, option(args, "tier").and_then(Value::as_str), &prepared);
+            let decision = self.policy.decide(call, tier, &prepared, &*self.ui);
+            if self.policy.asks {
+                self.append(&record::decision(call, tier, &prepared, decision))?;
+            }
+            match decision.verdict {
+                Verdict::Go => {}
+                Verdict::Skip => {
+                    done.push(Done { prepared, status: "skipped", answer: None });
+                    continue;
+                }
+                Verdict::No | Verdict::Quit => {
+                    let failure = policy::refused(decision, tier, &prepared);
+                    return self.ended(function, call, started, cx.provenance(), Err(failure));
+                }
+            }
+            // 6. The intent, durable before anything leaves; then the latch again.
+            self.append(&record::intent(call, number, of, tier, self.mode, &prepared, &self.masker))?;
+            if self.durable {
+                self.journal.sync().map_err(|failure| self.tripped(failure))?;
+            }
+            // 7. Perform, on the platform or in the rehearsal; what was stopped here is on record as not sent.
+            let progress = |text: &str| cx.progress(text);
+            let result = self.latch.check().and_then(|()| self.platform.write(&prepared, &cx.platform_cx(&progress)));
+            // 8. Mask what came back.
+            self.masker.learn(self.platform.new_secrets());
+            let result = result.map_err(|failure| self.masker.failure(failure).on(prepared.target.clone()));
+            let result = result.map(|answer| Answer { value: self.masker.value(answer.value), ..answer });
+            // 9. The outcome; a call's only write carries the call's answer.
+            let change = record::change(call, tier, self.mode, &prepared, &result);
+            let status = record::status(self.mode, call.effect, &prepared, &result);
+            if let (Ok(_), Mode::Apply, Some(inverse)) = (&result, self.mode, &prepared.inverse) {
+                self.ledger().inverses.push((call.step.as_deref().map(str::to_owned), inverse.clone()));
+            }
+            let provenance = result.as_ref().map_or(Provenance::Live, |answer| answer.provenance);
+            let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
+            let answer = outcome.map(|()| if of == 1 { self.answer(function, call, args, &done, shape) } else { Value::Null });
+            self.append(&record::outcome(call, number, &change, self.ms_since(started), provenance, &answer))?;
+            self.changed(call, change);
+            match answer {
+                Err(failure) if of == 1 => return Err(self.tripped(failure)),
+                Err(failure) => return self.ended(function, call, started, provenance, Err(failure)),
+                Ok(answer) if of == 1 => return Ok(answer),
+                Ok(_) => {}
+            }
+        }
+        let answer = self.answer(function, call, args, &done, shape);
+        self.ended(function, call, started, cx.provenance(), Ok(answer))
+    }
+
+    /// A change's answer. What a message would have been answered in a rehearsal nobody can know.
+    fn answer(&self, function: &Function, call: &Call, args: &Args, done: &[Done], shape: super::function::Shape) -> Value {
+        match (self.mode, function.body, option(args, "assume")) {
+            (Mode::Rehearse, Body::Notify(..), Some(assumed)) => assumed.clone(),
+            (Mode::Rehearse, Body::Notify(..), None) => Value::Unsent(Unsent { call: call.id.clone(), function: call.function.to_owned() }),
+            _ => shape(args, done),
+        }
+    }
+
+    /// Begins a call whose body is the engine's: the latch, the call, the history.
+    pub fn open(&self, function: &'static Function, values: Vec<Value>, at: Position, frame: &Frame) -> Result<Opened, Failure> {
+        self.latch.check()?;
+        let call = self.describe(function, &values, at, frame);
+        let started = self.begin(&call);
+        let recorded = self.history.take(&call).map_err(|failure| {
+            let failure = self.tripped(failure);
+            self.latch.place(&call.at);
+            failure
+        })?;
+        Ok(Opened { call, recorded, started })
+    }
+
+    /// Ends a call that was opened: its line, its event.
+    pub fn close(
+        &self,
+        function: &'static Function,
+        call: &Call,
+        started: Duration,
+        result: Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
+        let result = self.ended(function, call, started, Provenance::Live, result);
+        self.finish(call, started, result)
+    }
+
+    /// Says what an opened call is waiting for.
+    pub fn waiting(&self, call: &Call, what: &str, started: Duration) {
+        let waited = self.platform.clock().elapsed().saturating_sub(started);
+        self.ui.event(&Event::Waiting(call, what, waited));
+    }
+
+    /// Takes back the changes of a step by their recorded inverses, newest first, through all of the pipeline.
+    pub fn revert(&self, step: &str, at: &Position, frame: &Frame) -> Result<(), Failure> {
+        let inverses = std::mem::take(&mut self.ledger().inverses);
+        let (own, others): (Vec<_>, Vec<_>) = inverses.into_iter().partition(|(of, _)| of.as_deref() == Some(step));
+        self.ledger().inverses = others;
+        for (_, inverse) in own.into_iter().rev() {
+            self.latch.check()?;
+            let values = vec![Value::from(inverse.target())];
+            let call = Call { step: Some(step.into()), ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
+            let started = self.begin(&call);
+            let cx = Cx::new(self, &call, started);
+            let result = self.bind(&record::ROLLBACK, &call, values).and_then(|args| {
+                let prepared = self.prepare(vec![inverse], &cx)?;
+                self.write(&record::ROLLBACK, &call, &args, prepared, record::reverted, &cx, started)
+            });
+            self.finish(&call, started, result)?;
+        }
+        Ok(())
+    }
+
+    fn describe(&self, function: &'static Function, values: &[Value], at: Position, frame: &Frame) -> Call {
+        let targeted = function
+            .spec
+            .params
+            .first()
+            .is_some_and(|param| matches!(param.ty, Type::Target | Type::Targets | Type::Database | Type::Channels));
+        let target = values.first().filter(|_| targeted).and_then(Value::as_str).map(str::to_owned);
+        let args = values.iter().enumerate().map(|(number, value)| match function.spec.params.get(number) {
+            // What may be anything is for showing, and may hold personal data: its shape is on record, not its content.
+            Some(param) if param.ty == Type::Any => journal::shape(value).into(),
+            _ => self.masker.value(value.clone()),
+        });
+        Call {
+            id: frame.next_id(),
+            step: frame.step(),
+            function: function.spec.name,
+            target,
+            effect: function.effect(),
+            args: Value::List(args.collect()),
+            at,
+        }
+    }
+
+    /// Checks the arguments. An unsent answer may only be shown; a masked text may not go into a change, and a secret
+    /// not into a message.
+    fn bind(&self, function: &'static Function, call: &Call, values: Vec<Value>) -> Result<Args, Failure> {
+        let takes_any = |number: usize| function.spec.params.get(number).is_some_and(|param| param.ty == Type::Any);
+        for (number, value) in values.iter().enumerate() {
+            if let Some(Value::Unsent(unsent)) = value.find(&|item| matches!(item, Value::Unsent(_)))
+                && !takes_any(number)
+            {
+                let failure = unknowable(unsent, &format!("passed to `{}`", call.function));
+                self.latch.trip(failure.clone());
+                return Err(failure);
+            }
+            let masked = |item: &Value| item.as_str().is_some_and(|text| text.contains(MASK));
+            if call.effect == Effect::Change && value.find(&masked).is_some() {
+                let message = format!("an argument of `{}` holds `{MASK}`, the mask of a secret", call.function);
+                let hint = "the change would write the mask; pass the secret itself, or the value it was read from";
+                return Err(Failure::bad_argument(message).hint(hint));
+            }
+        }
+        match call.effect {
+            Effect::Notify => function.spec.bind(values.into_iter().map(|value| self.masker.value(value)).collect()),
+            _ => function.spec.bind(values),
+        }
+    }
+
+    /// A recorded call: its answer, its changes, and what it had to say, without touching anything.
+    fn replay(
+        &self,
+        function: &'static Function,
+        call: &Call,
+        values: Vec<Value>,
+        recorded: Recorded,
+        started: Duration,
+    ) -> Result<Value, Failure> {
+        for change in recorded.changes {
+            self.changed(call, change);
+        }
+        if let (Body::Output(run), Ok(args)) = (function.body, self.bind(function, call, values)) {
+            let cx = Cx::new(self, call, started);
+            let _ = run(&args, &cx);
+        }
+        self.ended(function, call, started, Provenance::Recorded, recorded.result)
+    }
+
+    /// Puts a call's end on record; the failures that end the run trip the latch.
+    fn ended(
+        &self,
+        function: &'static Function,
+        call: &Call,
+        started: Duration,
+        provenance: Provenance,
+        result: Result<Value, Failure>,
+    ) -> Result<Value, Failure> {
+        let result = match result {
+            Ok(value) if record::exceeds(&value, MOST_BYTES) => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
+                .hint("ask for less: `limit`, `tail`, `grep`, a count, a selector")),
+            other => other,
+        };
+        let result = result.map_err(|failure| match &call.target {
+            Some(target) => failure.on(target.clone()),
+            None => failure,
+        });
+        if provenance == Provenance::Stale {
+            self.ledger().stale += 1;
+        }
+        let line = record::call(&self.journal, function, call, self.ms_since(started), provenance, &result)
+            .map_err(|failure| self.tripped(failure))?;
+        self.append(&Entry::Call(line))?;
+        result.map_err(|failure| self.tripped(failure))
+    }
+
+    fn ms_since(&self, started: Duration) -> f64 {
+        record::millis(self.platform.clock().elapsed().saturating_sub(started))
+    }
+
+    fn begin(&self, call: &Call) -> Duration {
+        let started = self.platform.clock().elapsed();
+        self.ledger().calls += 1;
+        self.ui.event(&Event::CallStarted(call));
+        started
+    }
+
+    fn finish(&self, call: &Call, started: Duration, result: Result<Value, Failure>) -> Result<Value, Failure> {
+        let elapsed = self.platform.clock().elapsed().saturating_sub(started);
+        if result.is_err() {
+            self.latch.place(&call.at);
+        }
+        self.ui.event(&Event::CallEnded(call, result.as_ref().err(), elapsed));
+        result
+    }
+
+    fn changed(&self, call: &Call, change: Change) {
+        if let Some(refusal) = &change.refusal {
+            self.finding(call, Found::Refused, format!("{}: {refusal}", change.target));
+        }
+        for remark in &change.remarks {
+            self.finding(call, Found::Remark, remark.clone());
+        }
+        self.ui.event(&Event::Change(&change));
+        self.ledger().changes.push(change);
+    }
+
+    /// Puts a finding on record.
+    pub fn finding(&self, call: &Call, sort: Found, message: String) {
+        let finding = Finding { finding: sort, id: call.id.clone(), message, file: call.at.file.to_string(), line: call.at.line };
+        let line = entry::Finding {
+            finding: sort.name().into(),
+            id: finding.id.clone(),
+            message: Cow::Borrowed(&finding.message),
+            file: Cow::Borrowed(&finding.file),
+            line: finding.line,
+        };
+        let _ = self.append(&Entry::Finding(line));
+        self.ui.event(&Event::Finding(&finding));
+        self.ledger().findings.push(finding);
+    }
+
+    /// Appends a line; a journal that cannot be written trips the latch.
+    pub fn append(&self, entry: &Entry<'_>) -> Result<(), Failure> {
+        self.journal.append(self.platform.clock().now(), entry).map_err(|failure| self.tripped(failure))
+    }
+
+    /// What the run adds up to so far.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tripped(&self, failure: Failure) -> Failure {
+        if failure.kind.latches() {
+            self.latch.trip(failure.clone());
+        }
+        failure
+    }
+}
+
+/// An option, where the function has one of that name.
+fn option<'a>(args: &'a Args, key: &str) -> Option<&'a Value> {
+    args.spec().options.iter().any(|option| option.name == key).then(|| args.option(key)).flatten()
+}
+
+/// Names that are never masked: those of the configuration.
+pub fn public_names(config: &Config) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = config.services.keys().cloned().collect();
+    for (name, environment) in &config.environments {
+        names.insert(name.clone());
+        names.insert(environment.namespace.clone());
+        names.extend(environment.databases.keys().chain(environment.channels.keys()).cloned());
+    }
+    names
+}
+
+/// The failure of a script that goes on with an answer that nobody has. It ends the run.
+pub fn unknowable(unsent: &Unsent, what: &str) -> Failure {
+    let Unsent { call, function } = unsent;
+    Failure::new(Kind::Failed, format!("the answer of `{function}` (call {call}) was {what}, but the rehearsal did not send that call"))
+        .hint(format!("say what to go on with: `{function}(…, #{{ assume: #{{ … }} }})`"))
+        .sent(Sent::No)
+}

@@ -1,0 +1,229 @@
+//! Who must say yes: tiers, protected environments, `--yes`, `--confirm`.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::ui::{Question, Ui};
+use crate::model::operation::PatchVerb;
+use crate::model::{Call, Effect, Failure, Kind, Prepared, Tier, Write, text};
+
+/// What was decided about one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes ahead.
+    Go,
+    /// It is left out, and the script goes on.
+    Skip,
+    /// It is refused, as an error that the script may handle.
+    No,
+    /// The run ends.
+    Quit,
+}
+
+/// A verdict and who gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// `policy`, `--yes`, `--confirm`, `person` or `no terminal`.
+    pub by: &'static str,
+}
+
+/// The policy of one run.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Whether moderate and severe changes ask here. Never in a world or a rehearsal.
+    pub asks: bool,
+    /// The environment's name, for the question.
+    pub environment: String,
+    /// `--yes`: moderate changes are confirmed.
+    pub yes: bool,
+    /// `--confirm TARGET`: severe changes of these targets are confirmed.
+    pub confirm: Vec<String>,
+    said: Mutex<Said>,
+}
+
+/// What the person said for more than one change.
+#[derive(Debug, Default)]
+struct Said {
+    all: bool,
+    steps: HashSet<Arc<str>>,
+}
+
+impl Policy {
+    /// A policy for an environment; `asks` is false wherever nothing real can change.
+    pub fn new(asks: bool, environment: &str, yes: bool, confirm: Vec<String>) -> Self {
+        Self { asks, environment: environment.to_owned(), yes, confirm, said: Mutex::default() }
+    }
+
+    /// How grave a write is: the function's tier, raised by what it does and by what the script says, never lowered.
+    pub fn tier(stated: Tier, asked: Option<&str>, prepared: &Prepared) -> Tier {
+        let found = match &prepared.write {
+            Write::Patch { verb: PatchVerb::Scale, .. } => {
+                let replicas = |value: &crate::model::Value| value.get("spec.replicas").and_then(crate::model::Value::as_int).unwrap_or(0);
+                match (replicas(&prepared.before), replicas(&prepared.after)) {
+                    (before, 0) if before > 0 => Tier::Severe,
+                    (before, after) if after < before => Tier::Moderate,
+                    _ => Tier::Mild,
+                }
+            }
+            _ => Tier::Mild,
+        };
+        stated.max(found).max(asked.and_then(Tier::from_name).unwrap_or(Tier::Mild))
+    }
+
+    /// Decides about a prepared write, asking the person where it must.
+    pub fn decide(&self, call: &Call, tier: Tier, prepared: &Prepared, ui: &dyn Ui) -> Decision {
+        let go = |by| Decision { verdict: Verdict::Go, by };
+        if !self.asks || tier == Tier::Mild || call.effect == Effect::Notify {
+            return go("policy");
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match tier {
+            Tier::Severe if self.confirm.iter().any(|target| names(target, call, prepared)) => return go("--confirm"),
+            Tier::Moderate if self.yes => return go("--yes"),
+            Tier::Moderate if said.all || call.step.as_ref().is_some_and(|step| said.steps.contains(step)) => return go("person"),
+            _ => {}
+        }
+        let mut details = vec![format!("{} → {}", prepared.before, prepared.after), prepared.equivalent.clone()];
+        details.extend(prepared.remarks.iter().cloned());
+        let bare = prepared.target.rsplit('/').next().unwrap_or_default().to_owned();
+        let question = Question {
+            environment: self.environment.clone(),
+            text: format!("{} {}", call.function, text::one_line(&prepared.target)),
+            details,
+            choices: match tier {
+                Tier::Severe => format!("type {bare} to go ahead, s[k]ip, [q]uit"),
+                _ => "[y]es [n]o [s]tep [a]ll s[k]ip [q]uit".to_owned(),
+            },
+        };
+        let Some(answer) = ui.ask(&question) else {
+            return Decision { verdict: Verdict::No, by: "no terminal" };
+        };
+        let answer = answer.trim();
+        let verdict = match (tier, answer) {
+            (_, "k" | "skip") => Verdict::Skip,
+            (_, "q" | "quit") => Verdict::Quit,
+            (Tier::Severe, name) if name == bare || name == prepared.target => Verdict::Go,
+            (Tier::Severe, _) => Verdict::No,
+            (_, "y" | "yes") => Verdict::Go,
+            (_, "s" | "step") => {
+                said.steps.extend(call.step.clone());
+                Verdict::Go
+            }
+            (_, "a" | "all") => {
+                said.all = true;
+                Verdict::Go
+            }
+            _ => Verdict::No,
+        };
+        Decision { verdict, by: "person" }
+    }
+}
+
+/// Whether `--confirm` names this target: as the script wrote it, as the platform names it, or by its bare name.
+fn names(confirmed: &str, call: &Call, prepared: &Prepared) -> bool {
+    confirmed == prepared.target || call.target.as_deref() == Some(confirmed) || prepared.target.rsplit('/').next() == Some(confirmed)
+}
+
+/// The failure of a write that was not confirmed; a person's "quit" ends the run.
+pub fn refused(decision: Decision, tier: Tier, prepared: &Prepared) -> Failure {
+    let target = &prepared.target;
+    if decision.verdict == Verdict::Quit {
+        return Failure::new(Kind::Denied, format!("a person stopped the run at {target}")).on(target.clone());
+    }
+    let flag = if tier == Tier::Severe { format!("--confirm {target}") } else { "--yes".to_owned() };
+    Failure::new(Kind::NotConfirmed, format!("the change of {target} was not confirmed ({})", decision.by))
+        .on(target.clone())
+        .hint(format!("answer the question on a terminal, or pass {flag}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::ui::Event;
+    use crate::map;
+    use crate::model::{CallId, Position, Value};
+
+    struct Says(&'static str);
+    impl Ui for Says {
+        fn event(&self, _: &Event<'_>) {}
+        fn show(&self, _: &Value, _: Option<&str>) {}
+        fn ask(&self, _: &Question) -> Option<String> {
+            (!self.0.is_empty()).then(|| self.0.to_owned())
+        }
+    }
+
+    fn scale(before: i64, after: i64) -> Prepared {
+        let object = crate::model::ObjectRef::new(crate::model::ResourceKind::find("deploy").unwrap(), "platform", "api");
+        let patch = map! { "spec" => map! { "replicas" => after } };
+        let timeout = std::time::Duration::from_secs(1);
+        Prepared {
+            write: Write::Patch { object, subresource: Some("scale"), patch, verb: PatchVerb::Scale, timeout },
+            target: "deployment/api".into(),
+            before: map! { "spec.replicas" => before },
+            after: map! { "spec.replicas" => after },
+            inverse: None,
+            probe: None,
+            equivalent: String::new(),
+            refusal: None,
+            validated: None,
+            remarks: vec![],
+        }
+    }
+
+    fn call() -> Call {
+        Call {
+            id: CallId(vec![1]),
+            step: Some("one".into()),
+            function: "scale",
+            target: Some("api".into()),
+            effect: Effect::Change,
+            args: Value::Null,
+            at: Position::default(),
+        }
+    }
+
+    #[test]
+    fn a_script_raises_a_tier_and_never_lowers_it() {
+        assert_eq!(Policy::tier(Tier::Mild, None, &scale(3, 7)), Tier::Mild);
+        assert_eq!(Policy::tier(Tier::Mild, None, &scale(7, 3)), Tier::Moderate);
+        assert_eq!(Policy::tier(Tier::Mild, None, &scale(7, 0)), Tier::Severe);
+        assert_eq!(Policy::tier(Tier::Mild, Some("severe"), &scale(3, 7)), Tier::Severe);
+        assert_eq!(Policy::tier(Tier::Severe, Some("moderate"), &scale(3, 7)), Tier::Severe);
+    }
+
+    #[test]
+    fn who_may_say_yes() {
+        let decide = |policy: &Policy, tier, says| {
+            let decision = policy.decide(&call(), tier, &scale(7, 3), &Says(says));
+            (decision.verdict, decision.by)
+        };
+        let open = Policy::new(false, "staging", false, vec![]);
+        assert_eq!(decide(&open, Tier::Severe, ""), (Verdict::Go, "policy"));
+        let asks = || Policy::new(true, "prod", false, vec![]);
+        assert_eq!(decide(&asks(), Tier::Mild, ""), (Verdict::Go, "policy"));
+        assert_eq!(decide(&asks(), Tier::Moderate, ""), (Verdict::No, "no terminal"));
+        assert_eq!(decide(&asks(), Tier::Moderate, "k"), (Verdict::Skip, "person"));
+        assert_eq!(decide(&asks(), Tier::Moderate, "q"), (Verdict::Quit, "person"));
+        assert_eq!(decide(&asks(), Tier::Moderate, "whatever"), (Verdict::No, "person"));
+        assert_eq!(decide(&asks(), Tier::Severe, "y"), (Verdict::No, "person"));
+        assert_eq!(decide(&asks(), Tier::Severe, "api"), (Verdict::Go, "person"));
+        let yes = Policy::new(true, "prod", true, vec![]);
+        assert_eq!(decide(&yes, Tier::Moderate, ""), (Verdict::Go, "--yes"));
+        assert_eq!(decide(&yes, Tier::Severe, ""), (Verdict::No, "no terminal"));
+        let named = Policy::new(true, "prod", false, vec!["api".into()]);
+        assert_eq!(decide(&named, Tier::Severe, ""), (Verdict::Go, "--confirm"));
+    }
+
+    #[test]
+    fn all_and_step_are_remembered_for_moderate_changes_only() {
+        let policy = Policy::new(true, "prod", false, vec![]);
+        assert_eq!(policy.decide(&call(), Tier::Moderate, &scale(7, 3), &Says("s")).verdict, Verdict::Go);
+        assert_eq!(policy.decide(&call(), Tier::Moderate, &scale(7, 3), &Says("")).verdict, Verdict::Go);
+        let elsewhere = Call { step: Some("two".into()), ..call() };
+        assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("")).verdict, Verdict::No);
+        assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("a")).verdict, Verdict::Go);
+        assert_eq!(policy.decide(&elsewhere, Tier::Severe, &scale(7, 0), &Says("")).verdict, Verdict::No);
+    }
+}

@@ -1,0 +1,240 @@
+//! Calls as the journal's lines and the ledger's rows.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::Mode;
+use super::function::{Body, Done, Function};
+use super::ledger::Change;
+use super::mask::Masker;
+use super::policy::{Decision, Verdict};
+use crate::journal::Writer;
+use crate::journal::entry::{self, CallHead, CallLine, Ending, Entry, Intent, Outcome};
+use crate::model::operation::PatchVerb;
+use crate::model::spec::{Args, Group, Keep, Param, Type};
+use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Spec, Tier, Value, Write};
+
+/// The call that takes a change back by its recorded inverse. Scripts cannot make it.
+pub(super) static ROLLBACK: Function = Function {
+    spec: Spec {
+        name: "rollback",
+        group: Group::Flow,
+        summary: "Takes a change back by its recorded inverse.",
+        params: &[Param { name: "target", ty: Type::Target, required: true, help: "what was changed" }],
+        options: &[],
+        returns: "`#{ target, status }`",
+        tier: Tier::Mild,
+        keep: Keep::Line,
+        errors: &[],
+        examples: &[],
+    },
+    body: Body::Change(|_, _| Ok(Vec::new()), reverted),
+};
+
+/// What taking back came to.
+pub(super) fn reverted(_: &Args, done: &[Done]) -> Value {
+    done.first().map_or(Value::Null, |done| crate::map! { "target" => done.prepared.target.clone(), "status" => done.status })
+}
+
+/// Answers above this stand beside the journal, not in it.
+const INLINE_BYTES: usize = 4096;
+
+/// Milliseconds with three decimals.
+pub(super) fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn head(call: &Call) -> CallHead<'_> {
+    CallHead {
+        id: call.id.clone(),
+        step: call.step.as_deref().map(Cow::Borrowed),
+        function: Cow::Borrowed(call.function),
+        target: call.target.as_deref().map(Cow::Borrowed),
+        effect: call.effect,
+        args: Cow::Borrowed(&call.args),
+        file: Cow::Borrowed(&call.at.file),
+        line: call.at.line,
+    }
+}
+
+/// A call's one line. What may hold personal data goes beside the journal.
+pub(super) fn call<'a>(
+    journal: &Writer,
+    function: &Function,
+    call: &'a Call,
+    ms: f64,
+    provenance: Provenance,
+    result: &'a Result<Value, Failure>,
+) -> Result<CallLine<'a>, Failure> {
+    let mut end = Ending { ms, provenance, answer: None, payload: None, failure: None };
+    match result {
+        Err(failure) => end.failure = Some(Cow::Borrowed(failure)),
+        Ok(Value::Null) => {}
+        Ok(value) if function.spec.keep != Keep::Line || is_large(value) => end.payload = Some(journal.payload(value)?),
+        Ok(value) => end.answer = Some(Cow::Borrowed(value)),
+    }
+    Ok(CallLine { call: head(call), end })
+}
+
+fn is_large(value: &Value) -> bool {
+    exceeds(value, INLINE_BYTES)
+}
+
+/// Whether a value's JSON is larger than so many bytes; counts without rendering, and no further than it must.
+pub(super) fn exceeds(value: &Value, bytes: usize) -> bool {
+    fn count(value: &Value, left: &mut usize) {
+        let own = match value {
+            Value::Str(text) => text.len() + 2,
+            Value::List(items) => {
+                for item in items {
+                    if *left == 0 {
+                        break;
+                    }
+                    count(item, left);
+                }
+                2
+            }
+            Value::Map(map) => {
+                for (key, item) in map {
+                    if *left == 0 {
+                        break;
+                    }
+                    *left = left.saturating_sub(key.len() + 4);
+                    count(item, left);
+                }
+                2
+            }
+            _ => 6,
+        };
+        *left = left.saturating_sub(own);
+    }
+    let mut left = bytes;
+    count(value, &mut left);
+    left == 0
+}
+
+/// The line of a decision.
+pub(super) fn decision<'a>(call: &'a Call, tier: Tier, prepared: &'a Prepared, decision: Decision) -> Entry<'a> {
+    let word = match decision.verdict {
+        Verdict::Go if decision.by == "policy" => "allow",
+        Verdict::Go => "confirmed",
+        Verdict::Skip => "skipped",
+        Verdict::No => "refused",
+        Verdict::Quit => "denied",
+    };
+    Entry::Decision(entry::Decision {
+        id: call.id.clone(),
+        function: Cow::Borrowed(call.function),
+        target: Cow::Borrowed(&prepared.target),
+        tier,
+        decision: word.into(),
+        by: decision.by.into(),
+    })
+}
+
+/// The line that is on disk before a write leaves.
+pub(super) fn intent<'a>(
+    call: &'a Call,
+    number: u32,
+    of: u32,
+    tier: Tier,
+    mode: Mode,
+    prepared: &'a Prepared,
+    masker: &Masker,
+) -> Entry<'a> {
+    Entry::Intent(Intent {
+        call: head(call),
+        write: number,
+        of,
+        tier,
+        mode: match mode {
+            Mode::Apply => "apply".into(),
+            Mode::Rehearse => "rehearse".into(),
+        },
+        object: Cow::Borrowed(&prepared.target),
+        before: Cow::Borrowed(&prepared.before),
+        after: Cow::Borrowed(&prepared.after),
+        operation: Cow::Owned(masker.value(as_data(&prepared.write))),
+        inverse: Cow::Owned(prepared.inverse.as_ref().map(|inverse| masker.value(as_data(inverse))).unwrap_or_default()),
+        probe: prepared.probe.is_some(),
+        equivalent: Cow::Borrowed(&prepared.equivalent),
+    })
+}
+
+/// A write as data, so that undo and resume can make it again.
+fn as_data(write: &Write) -> Value {
+    match write {
+        Write::Patch { object, subresource, patch, verb, timeout } => crate::map! {
+            "patch" => patch.clone(),
+            "kind" => object.kind.singular,
+            "namespace" => object.namespace.clone(),
+            "name" => object.name.clone(),
+            "subresource" => *subresource,
+            "verb" => match verb { PatchVerb::Scale => "scale", PatchVerb::Restart => "restart", PatchVerb::Patch => "patch" },
+            "timeout_ms" => millis(*timeout),
+        },
+        Write::Send(message) => crate::map! {
+            "send" => message.text.clone(),
+            "channel" => message.channel.clone(),
+            "severity" => message.severity.clone(),
+            "fields" => message.fields.clone(),
+            "key" => message.key.clone(),
+        },
+    }
+}
+
+/// What became of a write, in one word.
+pub(super) fn status(mode: Mode, effect: Effect, prepared: &Prepared, answer: &Result<Answer, Failure>) -> &'static str {
+    match (answer, mode, effect) {
+        (Err(failure), ..) if failure.kind == Kind::InDoubt => "in_doubt",
+        (Err(_), ..) => "failed",
+        (Ok(_), Mode::Rehearse, _) if prepared.refusal.is_some() => "refused",
+        (Ok(_), Mode::Rehearse, Effect::Notify) => "would_send",
+        (Ok(_), Mode::Rehearse, _) => "would_change",
+        (Ok(_), Mode::Apply, Effect::Notify) => "sent",
+        (Ok(_), Mode::Apply, _) => "changed",
+    }
+}
+
+/// The ledger's row of a write.
+pub(super) fn change(call: &Call, tier: Tier, mode: Mode, prepared: &Prepared, answer: &Result<Answer, Failure>) -> Change {
+    Change {
+        id: call.id.clone(),
+        step: call.step.as_deref().map(str::to_owned),
+        function: call.function.to_owned(),
+        target: prepared.target.clone(),
+        status: status(mode, call.effect, prepared, answer).to_owned(),
+        before: prepared.before.clone(),
+        after: prepared.after.clone(),
+        tier,
+        effect: call.effect,
+        equivalent: prepared.equivalent.clone(),
+        validated: prepared.validated,
+        refusal: prepared.refusal.clone(),
+        remarks: prepared.remarks.clone(),
+        file: call.at.file.to_string(),
+        line: call.at.line,
+    }
+}
+
+/// The line of a write's end. A call's only write carries the call's answer.
+pub(super) fn outcome<'a>(
+    call: &Call,
+    number: u32,
+    change: &'a Change,
+    ms: f64,
+    provenance: Provenance,
+    answer: &'a Result<Value, Failure>,
+) -> Entry<'a> {
+    let (answer, failure) = match answer {
+        Ok(Value::Null) => (None, None),
+        Ok(answer) => (Some(Cow::Borrowed(answer)), None),
+        Err(failure) => (None, Some(Cow::Borrowed(failure))),
+    };
+    Entry::Outcome(Outcome {
+        id: call.id.clone(),
+        write: number,
+        status: Cow::Borrowed(&change.status),
+        end: Ending { ms, provenance, answer, payload: None, failure },
+    })
+}

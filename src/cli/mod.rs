@@ -1,0 +1,150 @@
+//! Arguments and terminal: one file a subcommand.
+
+pub mod functions;
+pub mod log;
+pub mod reference;
+pub mod render;
+pub mod run;
+pub mod summary;
+pub mod terminal;
+pub mod trust;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Config, Dirs, repository};
+use crate::engine::{Diagnostic, STACK_BYTES};
+use crate::journal::Mine;
+use crate::model::{Failure, Kind};
+use crate::run::exit;
+
+/// Operations runbooks as scripts: rehearsed, recorded, resumable.
+///
+/// A runbook is a Rhai script whose functions reach the real systems. Run it against an environment of runbook.toml,
+/// rehearse it with --dry-run, or try it on the simulated platform with --world: that needs no network and no set-up.
+#[derive(Parser, Debug)]
+#[command(name = "runbook", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  runbook run emergency/system-outage --world --dry-run   rehearse on the healthy simulated platform
+  runbook run emergency/system-outage --env prod --dry-run  rehearse against prod: reads are real, nothing is changed
+  runbook log show last                                   what the last run did
+  runbook functions scale                                 how a function is called";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a runbook: for real, as a rehearsal, in a world, or from its recording.
+    Run(Box<run::RunArgs>),
+    /// Say what functions there are, or how one is called.
+    Functions(functions::FunctionsArgs),
+    /// Look at recorded runs.
+    Log(LogCommand),
+    /// Allow this project's runbook.toml to act on real systems.
+    Trust(trust::Args),
+    /// Write the reference of all functions as Markdown to standard output.
+    #[command(hide = true)]
+    Reference,
+    /// Write a completion script for a shell to standard output.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page to standard output.
+    #[command(hide = true)]
+    Man,
+}
+
+#[derive(clap::Args, Debug)]
+struct LogCommand {
+    #[command(flatten)]
+    log: log::LogArgs,
+    /// The folder of journals, instead of the operator's.
+    #[arg(long, value_name = "DIR", global = true)]
+    journal: Option<PathBuf>,
+}
+
+/// The whole command: parses, runs, answers the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The main thread's stack belongs to the shell's limits; scripts are evaluated on one of a known size.
+    let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || dispatch(cli.command));
+    let code = worker.ok().and_then(|worker| worker.join().ok()).unwrap_or(exit::FAILED);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn dispatch(command: Command) -> i32 {
+    let out = &mut io::stdout().lock();
+    let result = match command {
+        Command::Run(args) => run::run(&args),
+        Command::Functions(args) => functions::run(&args, out),
+        Command::Log(args) => look(&args, out),
+        Command::Trust(args) => {
+            here().and_then(|folder| trust::run(&args, &folder, &mut io::stdin().lock(), io::stdin().is_terminal(), out))
+        }
+        Command::Reference => written(out.write_all(reference::markdown().as_bytes())),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "runbook", out);
+            Ok(exit::OK)
+        }
+        Command::Man => written(clap_mangen::Man::new(Cli::command()).render(out)),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            report(&failure);
+            code_of(&failure)
+        }
+    }
+}
+
+/// The exit code of what kept a command from beginning: a wrong argument is a matter of usage.
+fn code_of(failure: &Failure) -> i32 {
+    match failure.kind {
+        Kind::BadArgument | Kind::NotFound => exit::USAGE,
+        kind => exit::of(kind).1,
+    }
+}
+
+/// Shows a failure that belongs to no place in a script.
+fn report(failure: &Failure) {
+    let diagnostic = Diagnostic::at(failure.clone(), Default::default());
+    let text = diagnostic.render(&|_| None, colour(&io::stderr()));
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn written(result: io::Result<()>) -> Result<i32, Failure> {
+    match result {
+        Ok(()) => Ok(exit::OK),
+        // The reader has seen enough: `runbook reference | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::OK),
+        Err(error) => Err(Failure::new(Kind::Failed, format!("standard output cannot be written: {error}"))),
+    }
+}
+
+fn look(args: &LogCommand, out: &mut dyn Write) -> Result<i32, Failure> {
+    let config = Config::load(&here()?, None, &Dirs::from_env()?)?;
+    let folder = args.journal.clone().unwrap_or_else(|| config.journal_folder());
+    let (user, project) = (repository::user().name, config.root.display().to_string());
+    let viewer = log::Viewer { folder: &folder, mine: Mine { user: &user, project: &project }, color: colour(&io::stdout()) };
+    log::run(&args.log, &viewer, out)
+}
+
+/// The working folder.
+fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::new(Kind::Failed, format!("the working folder cannot be found: {error}")))
+}
+
+/// Colours only on a terminal, and never with NO_COLOR set.
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}

@@ -1,0 +1,128 @@
+//! Values as people read them: tables for arrays of maps, trees for maps, one line for the rest.
+
+use std::collections::BTreeSet;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::call::Change;
+use crate::model::{Map, Value, text};
+
+/// More rows than this are counted, not shown.
+const ROWS: usize = 200;
+
+/// The terminal's width, or 120 columns where there is none.
+pub fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok().map(|size| usize::from(size.ws_col));
+    size.filter(|columns| *columns >= 20).unwrap_or(120)
+}
+
+/// A value under a heading.
+pub fn value(value: &Value, title: Option<&str>, width: usize) -> String {
+    let body = match value {
+        Value::List(items) if items.is_empty() => "(none)".to_owned(),
+        Value::List(items) if items.iter().all(|item| matches!(item, Value::Map(_))) => table(items, width),
+        Value::List(items) => {
+            let shown = items.iter().take(ROWS).map(|item| format!("- {}", cell(item)));
+            shown.chain(more(items.len())).collect::<Vec<_>>().join("\n")
+        }
+        Value::Map(map) => tree(map, 0),
+        Value::Null => "()".to_owned(),
+        other => cell(other),
+    };
+    match title {
+        Some(title) => format!("{}\n{body}", text::one_line(title)),
+        None => body,
+    }
+}
+
+fn more(count: usize) -> Option<String> {
+    (count > ROWS).then(|| format!("… {} more", count - ROWS))
+}
+
+/// Columns that say what a row is about come first; the others follow by name.
+const FIRST: [&str; 9] = ["time", "service", "workload", "name", "pod", "target", "namespace", "ok", "ready"];
+
+fn table(items: &[Value], width: usize) -> String {
+    let maps: Vec<&Map> = items.iter().take(ROWS).filter_map(Value::as_map).collect();
+    let keys: BTreeSet<&str> = maps.iter().flat_map(|map| map.keys().map(String::as_str)).collect();
+    let mut columns: Vec<&str> = FIRST.into_iter().filter(|key| keys.contains(key)).collect();
+    columns.extend(keys.into_iter().filter(|key| !FIRST.contains(key)));
+    // A column that is empty in every row says nothing, and one of maps would fill the screen.
+    columns.retain(|key| {
+        let values = || maps.iter().filter_map(|map| map.get(*key));
+        values().any(|value| !cell(value).is_empty()) && !values().any(|value| matches!(value, Value::Map(_)))
+    });
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    table.set_header(columns.iter().map(|key| key.to_uppercase()));
+    for map in maps {
+        table.add_row(columns.iter().map(|key| map.get(*key).map(cell).unwrap_or_default()));
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.chain(more(items.len())).collect::<Vec<_>>().join("\n")
+}
+
+fn tree(map: &Map, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    let lines = map.iter().map(|(key, value)| {
+        let key = text::one_line(key);
+        match value {
+            Value::Map(inner) if !inner.is_empty() => format!("{indent}{key}:\n{}", tree(inner, depth + 1)),
+            Value::List(items) if items.iter().any(|item| matches!(item, Value::Map(_) | Value::List(_))) => {
+                let rows = items.iter().take(ROWS).map(|item| format!("{indent}  - {}", cell(item)));
+                format!("{indent}{key}:\n{}", rows.chain(more(items.len())).collect::<Vec<_>>().join("\n"))
+            }
+            other => format!("{indent}{key}: {}", cell(other)),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A value on one line; text as it is, but inert.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Str(text) => text::short(text, 400),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Float(x) => format!("{}", (x * 10.0).round() / 10.0),
+        Value::Secret(_) => "***".to_owned(),
+        Value::Unsent(unsent) => format!("<not sent: {}>", unsent.function),
+        other => text::short(&other.to_string(), 400),
+    }
+}
+
+/// What a change changes: `spec.replicas 3 → 7`.
+pub fn difference(change: &Change) -> String {
+    let (Some(before), Some(after)) = (change.before.as_map(), change.after.as_map()) else {
+        return change.after.get("text").and_then(Value::as_str).map(|said| format!("{:?}", text::short(said, 80))).unwrap_or_default();
+    };
+    let fields = after.iter().map(|(field, new)| {
+        let old = before.get(field).unwrap_or(&Value::Null);
+        let shown = |value: &Value| if *value == Value::Null { "(none)".to_owned() } else { text::short(&cell(value), 60) };
+        format!("{} {} → {}", text::short(field, 80), shown(old), shown(new))
+    });
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+
+    #[test]
+    fn arrays_of_maps_are_tables_without_empty_columns() {
+        let rows =
+            Value::List(vec![map! { "ok" => true, "name" => "a", "x" => "" }, map! { "ok" => false, "name" => "b\u{1b}[2J", "x" => "" }]);
+        assert_eq!(value(&rows, Some("Title"), 80), "Title\n NAME        OK\n a           yes\n b\\u{1b}[2J  no");
+    }
+
+    #[test]
+    fn maps_are_trees() {
+        let map = map! { "a" => map! { "b" => 1 }, "c" => vec![Value::from(1), Value::from(2)], "d" => Value::Null };
+        assert_eq!(value(&map, None, 80), "a:\n  b: 1\nc: [1,2]\nd: ");
+    }
+}

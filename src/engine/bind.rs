@@ -1,0 +1,95 @@
+//! Host functions as Rhai functions.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
+
+use super::convert::{to_dynamic, to_rows, to_shown, to_value};
+use super::failure::thrown;
+use super::{Shared, flow};
+use crate::call::{Body, Frame, Function};
+use crate::host;
+use crate::model::spec::Keep;
+use crate::model::{Failure, Position, Value};
+
+/// Registers every host function, in every number of arguments that it takes. Argument types are checked by the
+/// pipeline, so that a wrong one gets the same error everywhere.
+pub fn register(engine: &mut Engine, shared: &Arc<Shared>) {
+    for function in host::FUNCTIONS {
+        if matches!(function.body, Body::Flow) {
+            continue;
+        }
+        for count in arities(function) {
+            let shared = shared.clone();
+            engine.register_raw_fn(function.spec.name, vec![TypeId::of::<Dynamic>(); count], move |ctx, args| {
+                call(&shared, function, &ctx, args)
+            });
+        }
+    }
+    flow::register(engine, shared);
+    // Rhai's own `sleep` cannot be cancelled and its `timestamp` cannot be replayed.
+    let function = &host::machine::sleep::SLEEP;
+    for seconds in [TypeId::of::<i64>(), TypeId::of::<f64>()] {
+        let shared = shared.clone();
+        engine.register_raw_fn("sleep", [seconds], move |ctx, args| call(&shared, function, &ctx, args));
+    }
+    engine.register_raw_fn("timestamp", [], |ctx: NativeCallContext, _: &mut [&mut Dynamic]| -> Result<Dynamic, Box<EvalAltResult>> {
+        let failure =
+            Failure::bad_argument("`timestamp` is not there: it could not be replayed").hint("use `now(#{ format: \"unix_ms\" })`");
+        Err(thrown(&failure, Some(&position(&ctx))))
+    });
+    // Rhai's `exit` would end a run at once, as if all were well.
+    for count in 0..=1 {
+        let exit = |ctx: NativeCallContext, _: &mut [&mut Dynamic]| -> Result<Dynamic, Box<EvalAltResult>> {
+            let failure = Failure::bad_argument("`exit` is not there: it could not say how the run ended");
+            let failure = failure.hint("`return` ends the script, `abort(reason)` ends the run as failed");
+            Err(thrown(&failure, Some(&position(&ctx))))
+        };
+        engine.register_raw_fn("exit", vec![TypeId::of::<Dynamic>(); count], exit);
+    }
+}
+
+/// How many arguments a function may be called with, options included.
+pub fn arities(function: &Function) -> std::ops::RangeInclusive<usize> {
+    let spec = &function.spec;
+    // One less than required is bound too, so that the error can say what is missing.
+    let least = spec.params.iter().filter(|param| param.required).count().saturating_sub(1);
+    least..=spec.params.len() + usize::from(!spec.options.is_empty())
+}
+
+fn call(
+    shared: &Shared,
+    function: &'static Function,
+    ctx: &NativeCallContext<'_>,
+    args: &mut [&mut Dynamic],
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    let at = position(ctx);
+    let by_shape = function.spec.name == "show" && !reveals(args);
+    let values = args.iter().map(|arg| if by_shape { to_shown(arg) } else { to_value(arg) }).collect::<Result<Vec<Value>, _>>();
+    let values = values.map_err(|failure| thrown(&failure, Some(&at)))?;
+    let result = shared.pipeline.call(function, values, at.clone(), &frame(ctx));
+    match result {
+        Ok(value) if function.spec.keep == Keep::Rows => Ok(to_rows(value)),
+        Ok(value) => Ok(to_dynamic(value)),
+        Err(failure) => Err(thrown(&failure, Some(&at))),
+    }
+}
+
+/// Whether the options ask for rows to be shown as they are.
+fn reveals(args: &[&mut Dynamic]) -> bool {
+    let options = args.get(1).and_then(|options| options.read_lock::<rhai::Map>());
+    options.and_then(|options| options.get("reveal").and_then(|reveal| reveal.as_bool().ok())).unwrap_or(false)
+}
+
+/// Where a call stands in the script.
+pub fn position(ctx: &NativeCallContext<'_>) -> Position {
+    let at = ctx.call_position();
+    let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    Position { file: ctx.call_source().unwrap_or_default().into(), line: number(at.line()), column: number(at.position()) }
+}
+
+/// The line of execution that a call belongs to.
+pub fn frame(ctx: &NativeCallContext<'_>) -> Arc<Frame> {
+    ctx.tag().and_then(|tag| tag.read_lock::<Arc<Frame>>().map(|frame| frame.clone())).unwrap_or_default()
+}

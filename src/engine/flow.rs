@@ -1,0 +1,285 @@
+//! Functions that call closures: `attempt`, `retry`, `wait_until`, `parallel`; and `runbook`, which answers the parameters.
+
+use std::any::TypeId;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext};
+
+use super::bind::{frame, position};
+use super::convert::to_dynamic;
+use super::failure::{self, thrown, to_map};
+use super::{Diagnostic, STACK_BYTES, Shared, convert};
+use crate::call::ledger::Found;
+use crate::call::{Frame, Function, Mode, pipeline::Opened};
+use crate::host::flow as specs;
+use crate::model::spec::Args;
+use crate::model::{Failure, Kind, Value, duration};
+
+type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+type Flow = fn(&Shared, &NativeCallContext<'_>, Dynamic, &Args) -> Outcome;
+
+/// Binds the functions whose specification says that the engine calls their closures.
+pub(super) fn register(engine: &mut Engine, shared: &Arc<Shared>) {
+    let bodies: [(&'static Function, Flow); 5] = [
+        (&specs::attempt::ATTEMPT, attempt),
+        (&specs::retry::RETRY, retry),
+        (&specs::wait_until::WAIT_UNTIL, wait_until),
+        (&specs::parallel::PARALLEL, parallel),
+        (&specs::runbook::RUNBOOK, runbook),
+    ];
+    for (function, body) in bodies {
+        for count in super::bind::arities(function) {
+            let shared = shared.clone();
+            engine.register_raw_fn(function.spec.name, vec![TypeId::of::<Dynamic>(); count], move |ctx, args| {
+                let at = position(&ctx);
+                shared.pipeline.latch.check().map_err(|failure| thrown(&failure, Some(&at)))?;
+                let first = args.first_mut().map(|first| std::mem::take(*first)).unwrap_or_default();
+                let bound = check_closures(function, &first).and_then(|()| {
+                    // Closures are no values of ours; the other arguments are checked as everywhere.
+                    let mut values = if count > 0 { vec![Value::Null] } else { Vec::new() };
+                    if function.spec.name == "runbook" {
+                        values = vec![convert::to_value(&first)?];
+                    }
+                    for arg in args.iter().skip(1) {
+                        values.push(convert::to_value(arg)?);
+                    }
+                    function.spec.bind(values)
+                });
+                let bound = bound.map_err(|failure| thrown(&failure, Some(&at)))?;
+                body(&shared, &ctx, first, &bound)
+            });
+        }
+    }
+}
+
+fn check_closures(function: &Function, first: &Dynamic) -> Result<(), Failure> {
+    let name = function.spec.name;
+    let wants = |what: &str| Err(Failure::bad_argument(format!("`{name}` takes {what}, not {}", first.type_name())));
+    match name {
+        "runbook" => Ok(()),
+        "parallel" => match first.read_lock::<Array>() {
+            Some(items) if items.iter().all(Dynamic::is_fnptr) => Ok(()),
+            _ => wants("an array of closures, `[|| …, || …]`"),
+        },
+        _ if first.is_fnptr() => Ok(()),
+        _ => wants("a closure, `|| …`"),
+    }
+}
+
+/// A closure with its captures as they are now: later turns of a loop do not reach into it.
+pub(super) fn snapshot(closure: Dynamic) -> Option<FnPtr> {
+    let mut closure = closure.try_cast::<FnPtr>()?;
+    for capture in closure.iter_curry_mut() {
+        *capture = capture.flatten_clone();
+    }
+    Some(closure)
+}
+
+fn call(ctx: &NativeCallContext<'_>, closure: &FnPtr) -> Outcome {
+    closure.call_within_context(ctx, ())
+}
+
+fn closure(first: Dynamic) -> Result<FnPtr, Box<EvalAltResult>> {
+    first.try_cast::<FnPtr>().ok_or_else(|| thrown(&Failure::bad_argument("a closure was expected"), None))
+}
+
+fn attempt(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, _: &Args) -> Outcome {
+    let (ok, value, error) = match call(ctx, &closure(first)?) {
+        Ok(value) => (true, value, Dynamic::UNIT),
+        Err(error) => {
+            if shared.pipeline.latch.check().is_err() {
+                return Err(error);
+            }
+            (false, Dynamic::UNIT, error_map(&error, ctx))
+        }
+    };
+    let map: Map = [("ok".into(), ok.into()), ("value".into(), value), ("error".into(), error)].into();
+    Ok(map.into())
+}
+
+/// An error as a script catches it, with its place where it has none of its own.
+fn error_map(error: &EvalAltResult, ctx: &NativeCallContext<'_>) -> Dynamic {
+    match failure::innermost(error) {
+        EvalAltResult::ErrorRuntime(value, _) if value.is_map() => value.clone(),
+        _ => {
+            let Diagnostic { failure, at, .. } = Diagnostic::of_error(error, ctx.call_source().unwrap_or_default());
+            Dynamic::from_map(to_map(&failure, Some(&at)))
+        }
+    }
+}
+
+fn retry(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Args) -> Outcome {
+    let body = closure(first)?;
+    let times = args.option_int("times").unwrap_or(1);
+    let mut delay = args.option_duration("delay").unwrap_or_default();
+    for attempt in 1.. {
+        let error = match call(ctx, &body) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let failure = failure::of(&error);
+        let again = failure.kind.retryable() || args.option_bool("any");
+        if attempt >= times || !again || shared.pipeline.latch.check().is_err() {
+            return Err(error);
+        }
+        let clock = shared.pipeline.platform.clock();
+        clock.sleep(delay, shared.pipeline.latch.cancel()).map_err(|failure| thrown(&failure, Some(&position(ctx))))?;
+        delay = (delay * 2).min(Duration::from_secs(60));
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Args) -> Outcome {
+    let at = position(ctx);
+    let fail = |failure: Failure| thrown(&failure, Some(&at));
+    let holds = closure(first)?;
+    let pipeline = &shared.pipeline;
+    let what = args.option_str("message").unwrap_or("the condition").to_owned();
+    let timeout = args.option_duration("timeout").unwrap_or_default();
+    let interval = args.option_duration("interval").unwrap_or_default().max(Duration::from_millis(10));
+    let Opened { call: own, recorded, started } =
+        pipeline.open(&specs::wait_until::WAIT_UNTIL, vec![what.clone().into()], at.clone(), &frame(ctx)).map_err(fail)?;
+    // A replay looks as often as the recording did: its own clock knows nothing of the time that answers took.
+    let looks = recorded.as_ref().and_then(|recorded| recorded.result.as_ref().ok()).and_then(|value| value.int_at(&["looks"]));
+    let mut looked = 0;
+    let result = loop {
+        let held = call(ctx, &holds)?;
+        looked += 1;
+        let held = held
+            .as_bool()
+            .map_err(|other| fail(Failure::bad_argument(format!("the closure of `wait_until` must answer a bool, not {other}"))))?;
+        if held {
+            break Ok(true);
+        }
+        if pipeline.mode == Mode::Rehearse {
+            pipeline.finding(&own, Found::Unproven, format!("{what} does not hold yet; a rehearsal does not wait"));
+            break Ok(false);
+        }
+        let waited = pipeline.platform.clock().elapsed().saturating_sub(started);
+        if looks.map_or(waited >= timeout, |looks| looked >= looks) {
+            let message = format!("{what} did not hold within {}", duration::show(timeout));
+            break Err(Failure::new(Kind::Timeout, message));
+        }
+        pipeline.waiting(&own, &what, started);
+        pipeline.platform.clock().sleep(interval.min(timeout.saturating_sub(waited)), pipeline.latch.cancel()).map_err(fail)?;
+    };
+    let answer = |held: bool| crate::map! { "held" => held, "looks" => looked };
+    // The looks are on record for a timeout too, or a replay could not tell when to stop.
+    let timed_out = result.clone().err();
+    pipeline.close(&specs::wait_until::WAIT_UNTIL, &own, started, Ok(answer(result.is_ok()))).map_err(fail)?;
+    match (result, timed_out) {
+        (Ok(true), _) => Ok(true.into()),
+        (Ok(false), _) => Ok(Dynamic::UNIT),
+        (Err(failure), _) => Err(fail(failure)),
+    }
+}
+
+/// One branch's end: its value, or its error and what that says.
+type Branch = Result<Dynamic, (Failure, Dynamic)>;
+
+fn parallel(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, _: &Args) -> Outcome {
+    let at = position(ctx);
+    let own = frame(ctx);
+    let id = own.next_id();
+    let closures: Vec<FnPtr> = first.into_array().unwrap_or_default().into_iter().filter_map(snapshot).collect();
+    let branch = |number: usize, closure: &FnPtr| -> Branch {
+        let mut global = ctx.global_runtime_state().clone();
+        let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
+        global.tag = Dynamic::from(Arc::new(own.branch(&id, number)));
+        let source = ctx.call_source();
+        let ctx = NativeCallContext::new_with_all_fields(ctx.engine(), "parallel", source, &global, ctx.call_position());
+        match catch_unwind(AssertUnwindSafe(|| call(&ctx, closure))) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err((failure::of(&error), error_map(&error, &ctx))),
+            Err(_) => {
+                let failure = Failure::new(Kind::Failed, "the branch panicked; this is a fault of runbook itself");
+                let map = Dynamic::from_map(to_map(&failure, None));
+                Err((failure, map))
+            }
+        }
+    };
+    let clock = shared.pipeline.platform.clock();
+    let ends: Vec<Branch> = if clock.is_virtual() {
+        // In order, each from the fork's time; the join takes the latest.
+        let fork = clock.elapsed();
+        let mut latest = fork;
+        let run = closures.iter().enumerate().map(|(number, closure)| {
+            clock.jump(fork);
+            let end = branch(number, closure);
+            latest = latest.max(clock.elapsed());
+            end
+        });
+        let ends = run.collect();
+        clock.jump(latest);
+        ends
+    } else {
+        std::thread::scope(|scope| {
+            let branch = &branch;
+            let spawned: Vec<_> = closures
+                .iter()
+                .enumerate()
+                .map(|(number, closure)| {
+                    std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || branch(number, closure))
+                })
+                .collect();
+            spawned.into_iter().map(joined).collect()
+        })
+    };
+    shared.pipeline.latch.check().map_err(|failure| thrown(&failure, Some(&at)))?;
+    gathered(ends, &at)
+}
+
+fn joined(handle: std::io::Result<std::thread::ScopedJoinHandle<'_, Branch>>) -> Branch {
+    let failure = match handle.map(std::thread::ScopedJoinHandle::join) {
+        Ok(Ok(end)) => return end,
+        Ok(Err(_)) => Failure::new(Kind::Failed, "the branch panicked; this is a fault of runbook itself"),
+        Err(error) => Failure::new(Kind::Failed, format!("no thread could be started for the branch: {error}")),
+    };
+    let map = Dynamic::from_map(to_map(&failure, None));
+    Err((failure, map))
+}
+
+/// All answers, or all failures as one.
+fn gathered(ends: Vec<Branch>, at: &crate::model::Position) -> Outcome {
+    let of = ends.len();
+    let (mut values, mut failures) = (Array::with_capacity(of), Vec::new());
+    for end in ends {
+        match end {
+            Ok(value) => values.push(value),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let Some((first, _)) = failures.first() else { return Ok(values.into()) };
+    let mut one = first.clone();
+    if failures.iter().any(|(failure, _)| failure.kind != one.kind) {
+        one.kind = Kind::Failed;
+    }
+    if failures.len() > 1 {
+        let said: Vec<&str> = failures.iter().map(|(failure, _)| failure.message.as_str()).collect();
+        one.message = format!("{} of {of} branches failed: {}", said.len(), said.join("; "));
+        one.target = None;
+    }
+    let mut map = to_map(&one, Some(at));
+    // A single failure keeps its own place in the script.
+    if let [(_, single)] = failures.as_slice()
+        && let Some(single) = single.read_lock::<Map>()
+    {
+        for key in ["file", "line"] {
+            map.insert(key.into(), single.get(key).cloned().unwrap_or_default());
+        }
+    }
+    map.insert("failures".into(), failures.into_iter().map(|(_, map)| map).collect::<Array>().into());
+    let position = rhai::Position::new(u16::try_from(at.line).unwrap_or(0).max(1), u16::try_from(at.column).unwrap_or(0));
+    Err(Box::new(EvalAltResult::ErrorRuntime(map.into(), position)))
+}
+
+fn runbook(shared: &Shared, _: &NativeCallContext<'_>, _: Dynamic, _: &Args) -> Outcome {
+    Ok(to_dynamic(shared.params.clone()))
+}
+
+/// The frame of the run itself, to begin with.
+pub(super) fn root_tag() -> Dynamic {
+    Dynamic::from(Arc::new(Frame::default()))
+}

@@ -1,0 +1,127 @@
+//! Rhai with the host functions: build, limits, binding, modules, steps, diagnostics.
+
+pub mod bind;
+pub mod convert;
+pub mod diagnostic;
+pub mod failure;
+pub mod flow;
+pub mod header;
+pub mod modules;
+pub mod opaque;
+pub mod script;
+pub mod step;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rhai::{Dynamic, Engine, OptimizationLevel, Scope, Token};
+
+use crate::call::Pipeline;
+use crate::model::{Failure, Kind, Value};
+
+pub use diagnostic::Diagnostic;
+pub use script::Script;
+
+/// The stack of every thread that evaluates: the deepest permitted script needs far less.
+pub const STACK_BYTES: usize = 8 << 20;
+
+/// The deepest nesting of script functions; the same in debug and release builds.
+const CALL_LEVELS: usize = 64;
+
+/// A script that runs this many operations is taken to have no end.
+const OPERATIONS: u64 = 500_000_000;
+
+/// What the engine's functions share.
+pub struct Shared {
+    /// The calls.
+    pub pipeline: Pipeline,
+    /// The run's parameters, for `runbook(…)`.
+    pub params: Value,
+    /// What can take the run's steps back, oldest first.
+    pub rollbacks: Mutex<Vec<step::Rollback>>,
+    /// Failures of steps that said `on_error: "continue"`.
+    pub passed_failures: Mutex<Vec<(String, Failure)>>,
+}
+
+impl Shared {
+    /// What a run's functions share.
+    pub fn new(pipeline: Pipeline, params: Value) -> Arc<Self> {
+        Arc::new(Self { pipeline, params, rollbacks: Mutex::default(), passed_failures: Mutex::default() })
+    }
+}
+
+/// An engine that parses: syntax and limits, no host functions.
+pub fn parser() -> Engine {
+    let mut engine = Engine::new();
+    limits(&mut engine);
+    engine.register_custom_syntax_with_state_raw("step", step::parse, false, |_, _, _| Ok(Dynamic::UNIT));
+    engine
+}
+
+/// Makes an engine that parses into one that runs scripts.
+pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
+    engine.set_module_resolver(modules::Modules::new(root));
+    engine.set_default_tag(flow::root_tag());
+    opaque::register(&mut engine, &shared.pipeline.latch);
+    step::register(&mut engine, shared);
+    bind::register(&mut engine, shared);
+    let (printing, debugging) = (shared.clone(), shared.clone());
+    engine.on_print(move |text| printing.pipeline.ui.show(&text.into(), None));
+    engine.on_debug(move |text, _, _| debugging.pipeline.ui.show(&text.into(), None));
+    let latch = shared.pipeline.latch.clone();
+    engine.on_progress(move |operations| {
+        if operations > OPERATIONS {
+            let message = format!("the script ran {} million operations without coming to an end", OPERATIONS / 1_000_000);
+            latch.trip(Failure::new(Kind::Failed, message).hint("does a loop never end? heavy work belongs into host functions"));
+        }
+        latch.cancel().is_set().then_some(Dynamic::UNIT)
+    });
+    engine
+}
+
+/// Every limit is explicit, so that tests and releases agree. `Full` optimisation would call host functions at compile time.
+fn limits(engine: &mut Engine) {
+    engine.set_optimization_level(OptimizationLevel::None);
+    engine.set_max_call_levels(CALL_LEVELS);
+    engine.set_max_expr_depths(64, 32);
+    engine.set_max_string_size(64 << 20);
+    engine.set_max_map_size(0);
+    engine.set_max_array_size(0);
+    engine.set_max_functions(1000);
+    engine.set_max_modules(100);
+    engine.set_max_variables(10_000);
+    engine.set_strict_variables(true);
+    engine.set_fail_on_invalid_map_property(true);
+    engine.disable_symbol("eval");
+    // Rhai reserves `default` and does nothing with it; a parameter's default should be called that.
+    #[allow(deprecated)] // Volatile, not deprecated: the version is pinned.
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if *word == "default" => Token::Identifier(word),
+        other => other,
+    });
+}
+
+/// Runs a script to its end.
+///
+/// A script that swallowed a denial, a cancellation or a lost journal has failed with it all the same.
+pub fn run(engine: &Engine, shared: &Shared, script: &Script) -> Result<Dynamic, Diagnostic> {
+    let mut scope = Scope::new();
+    let result = engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast);
+    let latched = shared.pipeline.latch.check().err();
+    match (result, latched) {
+        (Ok(value), None) => Ok(value),
+        (Err(error), None) => Err(Diagnostic::of_error(&error, &script.name)),
+        (Ok(_), Some(failure)) => Err(Diagnostic::at(failure, shared.pipeline.latch.placed().unwrap_or_default())),
+        (Err(error), Some(failure)) => {
+            let mut diagnostic = Diagnostic::of_error(&error, &script.name);
+            diagnostic.failure = failure;
+            // The script may have swallowed the error, and come to its end elsewhere.
+            if let Some(at) = shared.pipeline.latch.placed()
+                && at != diagnostic.at
+            {
+                (diagnostic.at, diagnostic.stack) = (at, Vec::new());
+            }
+            Err(diagnostic)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Imports: the embedded `std/…`, then files beneath the project's root. Nothing else can be reached.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rhai::{AST, Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
+
+use super::failure::thrown;
+use crate::model::{Failure, Kind};
+
+/// The modules that come with the tool, by import path.
+pub const STD: &[(&str, &str)] =
+    &[("std/health", include_str!("../../stdlib/health.rhai")), ("std/rollout", include_str!("../../stdlib/rollout.rhai"))];
+
+thread_local! {
+    /// The imports that are being loaded on this thread, to refuse cycles (which would overflow the stack).
+    static LOADING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Resolves imports; every module is compiled once.
+pub struct Modules {
+    root: PathBuf,
+    loaded: Mutex<BTreeMap<String, Shared<Module>>>,
+}
+
+impl Modules {
+    /// A resolver for a project.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), loaded: Mutex::default() }
+    }
+}
+
+impl Modules {
+    /// Loads a module in the caller's line of execution: its calls are numbered among the caller's.
+    fn load(&self, engine: &Engine, caller: &GlobalRuntimeState, path: &str, at: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let lock = || self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = lock().get(path) {
+            return Ok(module.clone());
+        }
+        let refused = |failure: Failure| {
+            let mut error = thrown(&failure, None);
+            error.set_position(at);
+            error
+        };
+        let cyclic = LOADING.with_borrow(|loading| loading.iter().any(|other| other == path));
+        if cyclic {
+            return Err(refused(Failure::bad_argument(format!("the import of {path:?} is a cycle"))));
+        }
+        let (name, text) = source(&self.root, path).map_err(refused)?;
+        let mut global = engine.new_global_runtime_state();
+        (global.tag, global.level) = (caller.tag.clone(), caller.level);
+        LOADING.with_borrow_mut(|loading| loading.push(path.to_owned()));
+        let module =
+            compile(engine, &name, &text).and_then(|ast| Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast));
+        LOADING.with_borrow_mut(|loading| loading.pop());
+        let module: Shared<Module> = Arc::new(module.map_err(|error| Box::new(EvalAltResult::ErrorInModule(name.clone(), error, at)))?);
+        lock().insert(path.to_owned(), module.clone());
+        Ok(module)
+    }
+}
+
+impl ModuleResolver for Modules {
+    fn resolve(&self, engine: &Engine, _: Option<&str>, path: &str, at: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        self.load(engine, &engine.new_global_runtime_state(), path, at)
+    }
+
+    fn resolve_raw(
+        &self,
+        engine: &Engine,
+        global: &mut GlobalRuntimeState,
+        _: &mut Scope<'_>,
+        path: &str,
+        at: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        self.load(engine, global, path, at)
+    }
+}
+
+fn compile(engine: &Engine, name: &str, text: &str) -> Result<AST, Box<EvalAltResult>> {
+    let mut ast = engine.compile(text).map_err(|error| Box::new(EvalAltResult::from(error)))?;
+    ast.set_source(name);
+    Ok(ast)
+}
+
+/// An import's name for messages, and its text.
+pub fn source(root: &Path, path: &str) -> Result<(String, String), Failure> {
+    if path.starts_with("std/") {
+        let found = STD.iter().find(|(name, _)| *name == path);
+        let (name, text) = found.ok_or_else(|| Failure::unknown("module", path, STD.iter().map(|(name, _)| *name)))?;
+        return Ok(((*name).to_owned(), (*text).to_owned()));
+    }
+    let outside = || {
+        Failure::bad_argument(format!("the import {path:?} leaves the project"))
+            .hint("imports are \"std/…\" or paths beneath the project's root, without the extension")
+    };
+    if path.is_empty() || Path::new(path).is_absolute() || path.contains('\0') {
+        return Err(outside());
+    }
+    let file = format!("{path}.rhai");
+    let missing = |error: std::io::Error| Failure::new(Kind::NotFound, format!("the module {file} cannot be read: {error}"));
+    let root = root.canonicalize().map_err(missing)?;
+    let real = root.join(&file).canonicalize().map_err(missing)?;
+    if !real.starts_with(&root) {
+        return Err(outside());
+    }
+    let text = std::fs::read_to_string(&real).map_err(missing)?;
+    Ok((file, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_stay_beneath_the_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("project");
+        std::fs::create_dir_all(root.join("lib")).unwrap();
+        std::fs::write(folder.path().join("outside.rhai"), "1").unwrap();
+        std::fs::write(root.join("lib/inside.rhai"), "1").unwrap();
+        std::fs::write(root.join("lib/a.b.rhai"), "1").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("outside.rhai"), root.join("link.rhai")).unwrap();
+        assert_eq!(source(&root, "lib/inside").unwrap().0, "lib/inside.rhai");
+        assert_eq!(source(&root, "lib/a.b").unwrap().0, "lib/a.b.rhai");
+        let absolute = root.join("lib/inside").display().to_string();
+        for path in ["../outside", "lib/../../outside", "link", absolute.as_str(), "", "std/no-such", "lib/missing"] {
+            assert!(source(&root, path).is_err(), "{path}");
+        }
+        assert_eq!(source(&root, "std/helth").unwrap_err().hint.as_deref(), Some("did you mean `std/health`?"));
+    }
+}

@@ -1,0 +1,103 @@
+//! Values that a script may hold but not look into: secrets, and answers that a rehearsal did not send.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
+
+use super::bind::position;
+use super::convert::to_value;
+use super::failure::thrown;
+use crate::call::Latch;
+use crate::call::mask::MASK;
+use crate::call::pipeline::unknowable;
+use crate::model::{Secret, Unsent, Value};
+
+/// A secret in a script: it shows as `***`, and only connectors open it.
+#[derive(Clone, Debug)]
+pub struct OpaqueSecret(pub Secret);
+
+/// An answer that nobody has: to show it is fine, anything else ends the run.
+#[derive(Clone, Debug)]
+pub struct OpaqueUnsent(pub Unsent);
+
+type Outcome = Result<Dynamic, Box<EvalAltResult>>;
+
+/// Registers both types.
+pub fn register(engine: &mut Engine, latch: &Arc<Latch>) {
+    engine.register_type_with_name::<OpaqueSecret>("secret");
+    for name in ["to_string", "to_debug"] {
+        engine.register_fn(name, |_: &mut OpaqueSecret| MASK);
+    }
+    engine.register_fn("+", |text: &str, _: OpaqueSecret| format!("{text}{MASK}"));
+    engine.register_fn("+", |_: OpaqueSecret, text: &str| format!("{MASK}{text}"));
+    engine.register_fn("==", |_: OpaqueSecret, _: Dynamic| MASK);
+    engine.register_fn("==", |_: Dynamic, _: OpaqueSecret| MASK);
+    engine.register_fn("!=", |_: OpaqueSecret, _: Dynamic| MASK);
+    engine.register_fn("!=", |_: Dynamic, _: OpaqueSecret| MASK);
+
+    // Only answers that are maps can be unsent: `type_of` says what it will say when the call is made.
+    engine.register_type_with_name::<OpaqueUnsent>("map");
+    let stop = {
+        let latch = latch.clone();
+        move |ctx: &NativeCallContext<'_>, unsent: &OpaqueUnsent, what: &str| -> Outcome {
+            let (failure, at) = (unknowable(&unsent.0, what), position(ctx));
+            latch.trip(failure.clone());
+            latch.place(&at);
+            Err(thrown(&failure, Some(&at)))
+        }
+    };
+    for operator in OPERATORS {
+        let (left, right) = (stop.clone(), stop.clone());
+        let what = format!("used with `{operator}`");
+        let also = what.clone();
+        engine.register_fn(operator, move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, _: Dynamic| left(&ctx, unsent, &what));
+        engine.register_fn(operator, move |ctx: NativeCallContext<'_>, _: Dynamic, unsent: OpaqueUnsent| right(&ctx, &unsent, &also));
+    }
+    for name in ["!", "-", "+", "to_string", "to_debug", "to_json", "len", "is_empty", "keys", "values", "clear", "drain"] {
+        let stop = stop.clone();
+        let what = format!("used with `{name}`");
+        engine.register_fn(name, move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent| stop(&ctx, unsent, &what));
+    }
+    for name in ["contains", "get", "remove", "mixin", "fill_with", "filter", "retain", "set"] {
+        let (stop, other) = (stop.clone(), stop.clone());
+        let what = format!("used with `{name}`");
+        let also = what.clone();
+        engine.register_fn(name, move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, _: Dynamic| stop(&ctx, unsent, &what));
+        engine.register_fn(name, move |ctx: NativeCallContext<'_>, _: Dynamic, unsent: OpaqueUnsent| other(&ctx, &unsent, &also));
+    }
+    let json = stop.clone();
+    engine.register_fn("to_json", move |ctx: NativeCallContext<'_>, map: &mut rhai::Map| -> Outcome {
+        let value = to_value(&Dynamic::from_map(map.clone())).map_err(|failure| thrown(&failure, Some(&position(&ctx))))?;
+        match value.find(&|item| matches!(item, Value::Unsent(_))) {
+            Some(Value::Unsent(unsent)) => json(&ctx, &OpaqueUnsent(unsent.clone()), "used with `to_json`"),
+            _ => Ok(shown(value).to_string().into()),
+        }
+    });
+    let (getter, number) = (stop.clone(), stop.clone());
+    engine.register_indexer_get(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, field: ImmutableString| {
+        getter(&ctx, unsent, &format!("asked for `{field}`"))
+    });
+    engine.register_indexer_get(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, index: i64| {
+        number(&ctx, unsent, &format!("asked for `{index}`"))
+    });
+    let setter = stop.clone();
+    engine.register_indexer_set(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, field: ImmutableString, _: Dynamic| {
+        setter(&ctx, unsent, &format!("asked to change `{field}`")).map(|_| ())
+    });
+}
+
+/// A value whose secrets are their mask.
+fn shown(value: Value) -> Value {
+    match value {
+        Value::Secret(_) => MASK.into(),
+        Value::List(items) => items.into_iter().map(shown).collect::<Vec<_>>().into(),
+        Value::Map(map) => Value::Map(map.into_iter().map(|(key, item)| (key, shown(item))).collect()),
+        plain => plain,
+    }
+}
+
+/// Every operator that takes two values.
+const OPERATORS: [&str; 26] = [
+    "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "**", "&", "|", "^", "<<", ">>", "+=", "-=", "*=", "/=", "%=", "&=", "|=",
+    "..", "..=",
+];

@@ -1,0 +1,155 @@
+//! A script that has been read and parsed, with its header and the hashes of all its sources.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rhai::{AST, ASTNode, Engine, Expr, Stmt};
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::Diagnostic;
+use super::header::{self, Header};
+use super::modules;
+use crate::host;
+use crate::model::{Failure, Kind, Position, suggest};
+
+/// A parsed script.
+pub struct Script {
+    /// Its name in messages and journals: relative to the project where it can be.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Its syntax tree, not optimised: the optimiser would drop a `try` around an import.
+    pub ast: AST,
+    /// Its header.
+    pub header: Option<Header>,
+    /// SHA-256 of the script and of every module that it imports by a literal path, by name.
+    pub hashes: BTreeMap<String, String>,
+    /// The texts of the modules, by name, for diagnostics.
+    pub modules: BTreeMap<String, String>,
+}
+
+/// The file of a script: a path, or a name under `scripts/`.
+pub fn locate(root: &Path, script: &str) -> Result<PathBuf, Failure> {
+    let named = root.join("scripts").join(format!("{script}.rhai"));
+    let candidates = [PathBuf::from(script), named];
+    if let Some(found) = candidates.into_iter().find(|path| path.is_file()) {
+        return Ok(found);
+    }
+    let known = names(root);
+    let mut failure = Failure::new(Kind::NotFound, format!("there is no script {script:?}"));
+    failure.hint =
+        suggest::hint(script, known.iter().map(String::as_str)).or_else(|| Some("pass a path, or a name under scripts/".to_owned()));
+    Err(failure)
+}
+
+/// The names of all scripts under `scripts/`, sorted.
+pub fn names(root: &Path) -> Vec<String> {
+    fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() {
+                walk(&entry.path(), &format!("{prefix}{name}/"), names);
+            } else if let Some(stem) = name.strip_suffix(".rhai") {
+                names.push(format!("{prefix}{stem}"));
+            }
+        }
+    }
+    let mut names = Vec::new();
+    walk(&root.join("scripts"), "", &mut names);
+    names.sort();
+    names
+}
+
+impl Script {
+    /// Reads and parses a file.
+    pub fn load(engine: &Engine, root: &Path, path: &Path) -> Result<Self, Diagnostic> {
+        let name = relative(root, path);
+        let unreadable = |error: std::io::Error| {
+            let failure = Failure::new(Kind::NotFound, format!("the script {} cannot be read: {error}", path.display()));
+            Diagnostic::at(failure, Position { file: name.as_str().into(), line: 0, column: 0 })
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(engine, root, &name, &text)
+    }
+
+    /// Parses a script's text.
+    pub fn parse(engine: &Engine, root: &Path, name: &str, text: &str) -> Result<Self, Diagnostic> {
+        // A first line that names an interpreter is for the shell; the line stays, so that positions hold.
+        let parsed = match text.split_once('\n') {
+            Some((first, rest)) if first.starts_with("#!") => format!("\n{rest}"),
+            None if text.starts_with("#!") => String::new(),
+            _ => text.to_owned(),
+        };
+        let mut ast = engine.compile(&parsed).map_err(|error| Diagnostic::of_parse(&error, name))?;
+        ast.set_source(name);
+        shadowing(&ast, name)?;
+        let header = header::read(&ast, name)?;
+        let mut script =
+            Self { name: name.to_owned(), text: text.to_owned(), ast, header, hashes: BTreeMap::new(), modules: BTreeMap::new() };
+        script.hashes.insert(name.to_owned(), sha256(text));
+        let imports = imports(&script.ast);
+        script.collect(engine, root, imports)?;
+        Ok(script)
+    }
+
+    /// Reads the modules that are imported by literal paths, and theirs. One that cannot be read fails when it is imported.
+    fn collect(&mut self, engine: &Engine, root: &Path, imports: Vec<String>) -> Result<(), Diagnostic> {
+        for path in imports {
+            let Ok((name, text)) = modules::source(root, &path) else { continue };
+            if self.hashes.insert(name.clone(), sha256(&text)).is_some() {
+                continue;
+            }
+            let ast = engine.compile(&text).map_err(|error| Diagnostic::of_parse(&error, &name))?;
+            self.modules.insert(name.clone(), text);
+            shadowing(&ast, &name)?;
+            self.collect(engine, root, self::imports(&ast))?;
+        }
+        Ok(())
+    }
+
+    /// The text of the script or of a module of it, for diagnostics.
+    pub fn source(&self, name: &str) -> Option<String> {
+        if name == self.name { Some(self.text.clone()) } else { self.modules.get(name).cloned() }
+    }
+}
+
+/// A path as people read it: relative to the project's root where it is beneath it.
+fn relative(root: &Path, path: &Path) -> String {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (root, full) = (real(root), real(path));
+    full.strip_prefix(&root).unwrap_or(&full).display().to_string()
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A script function that bears a host function's name would be called instead of it.
+fn shadowing(ast: &AST, file: &str) -> Result<(), Diagnostic> {
+    for function in ast.shared_lib().iter_script_fn_info().map(|(.., definition)| definition) {
+        let name = function.name.as_str();
+        if host::find(name).is_some() || name == "step" {
+            let at = function.body.start_position();
+            let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+            let at = Position { file: file.into(), line: number(at.line()), column: number(at.position()) };
+            let failure = Failure::bad_argument(format!("the function `{name}` would hide the host function of that name"))
+                .hint("give it another name");
+            return Err(Diagnostic::at(failure, at));
+        }
+    }
+    Ok(())
+}
+
+fn imports(ast: &AST) -> Vec<String> {
+    let mut paths = Vec::new();
+    ast.walk(&mut |nodes| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = nodes.last()
+            && let Expr::StringConstant(path, _) = &import.0
+        {
+            paths.push(path.to_string());
+        }
+        true
+    });
+    paths
+}

@@ -1,0 +1,36 @@
+//! `http_get`: one GET request.
+
+use super::request;
+use crate::call::{Body, Cx, Function};
+use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
+use crate::model::{Failure, Kind, Read, Spec, Tier, Value};
+
+/// The function.
+pub static HTTP_GET: Function = Function {
+    spec: Spec {
+        name: "http_get",
+        group: Group::Http,
+        summary: "Makes a GET request of a service, or of an allowed URL.",
+        params: &[Param { name: "target", ty: Type::Str, required: true, help: "\"ai-gateway/cache/stats\" (service and path), or a URL" }],
+        options: &[
+            Opt { name: "headers", ty: Type::Map, default: "", help: "header names and values; values may be secrets" },
+            Opt { name: "ok_status", ty: Type::Ints, default: "", help: "statuses that are no failure, instead of 200 to 299" },
+            Opt { name: "timeout", ty: Type::Duration, default: "\"10s\"", help: "the longest wait for the whole answer" },
+        ],
+        returns: "`#{ status, headers, body, latency_ms, timings }`; `body` is parsed where it is JSON, else text",
+        tier: Tier::Mild,
+        keep: Keep::Payload,
+        errors: &[Kind::Denied, Kind::NotFound, Kind::Forbidden, Kind::Auth, Kind::Unavailable, Kind::TooLarge, Kind::Failed],
+        examples: &[Example { title: "A service's own word", code: "http_get(\"api-gateway/health\").body.status", result: "\"healthy\"" }],
+    },
+    body: Body::Read(body),
+};
+
+fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
+    let target = args.str(0);
+    let mut request = request::to(cx, "GET", target, args.option_duration("timeout").unwrap_or_default())?;
+    if let Some(Value::Map(headers)) = args.option("headers") {
+        request.headers = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+    request::checked(cx.read(&Read::Http(request))?, target, args.option("ok_status"))
+}

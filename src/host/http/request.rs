@@ -1,0 +1,67 @@
+//! What HTTP functions share: from a target to a URL, from a status to a failure.
+
+use std::time::Duration;
+
+use crate::call::Cx;
+use crate::config::Service;
+use crate::model::operation::HttpRequest;
+use crate::model::{Failure, Kind, Value};
+
+/// The configured service of that name, with a URL.
+pub fn service<'a>(cx: &'a Cx<'_>, name: &str) -> Result<(&'a Service, &'a str), Failure> {
+    let services = &cx.environment().services;
+    let service = services.get(name).ok_or_else(|| Failure::unknown("service", name, services.keys().map(String::as_str)).on(name))?;
+    let url = service.url.as_deref().ok_or_else(|| {
+        Failure::bad_argument(format!("service {name} has no URL"))
+            .on(name)
+            .hint(format!("add `url = \"http://…\"` under [services.{name}] in runbook.toml"))
+    })?;
+    Ok((service, url))
+}
+
+/// A request to a URL, to a service (`"api-gateway"`) or to a path of one (`"ai-gateway/cache/stats"`).
+pub fn to(cx: &Cx<'_>, method: &'static str, target: &str, timeout: Duration) -> Result<HttpRequest, Failure> {
+    let (service, url) = if target.starts_with("http://") || target.starts_with("https://") {
+        (None, target.to_owned())
+    } else {
+        let (name, path) = target.split_once('/').unwrap_or((target, ""));
+        let (_, url) = self::service(cx, name)?;
+        (Some(name.to_owned()), join(url, path))
+    };
+    Ok(HttpRequest { service, method, url, headers: Vec::new(), body: None, timeout })
+}
+
+/// A base URL and a path, with one slash between them.
+pub fn join(base: &str, path: &str) -> String {
+    format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
+}
+
+/// Passes an answer on if its status is fine: 2xx, or one of `ok_status`.
+pub fn checked(answer: Value, target: &str, ok_status: Option<&Value>) -> Result<Value, Failure> {
+    let status = answer.int_at(&["status"]).unwrap_or(0);
+    let fine = match ok_status.and_then(Value::as_list) {
+        Some(listed) => listed.contains(&Value::Int(status)),
+        None => (200..300).contains(&status),
+    };
+    if fine {
+        return Ok(answer);
+    }
+    let kind = match status {
+        401 | 407 => Kind::Auth,
+        403 => Kind::Forbidden,
+        404 | 410 => Kind::NotFound,
+        409 | 412 => Kind::Conflict,
+        429 | 502..=504 => Kind::Unavailable,
+        _ => Kind::Failed,
+    };
+    let body = match answer.get("body") {
+        Some(Value::Str(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let excerpt = crate::model::text::short(&body, 200);
+    let said = if excerpt.is_empty() { String::new() } else { format!(": {excerpt}") };
+    Err(Failure::new(kind, format!("{target} answered HTTP {status}{said}"))
+        .on(target)
+        .hint(format!("if {status} is expected, pass `ok_status: [{status}]`")))
+}

@@ -1,0 +1,5 @@
+//! The functions of this group, one file each.
+
+pub mod environment;
+pub mod now;
+pub mod sleep;

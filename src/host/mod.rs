@@ -1,0 +1,53 @@
+//! The host functions, one file each. No Rhai in here: bodies see arguments, reads and the configuration.
+
+pub mod data;
+pub mod flow;
+pub mod http;
+pub mod incident;
+pub mod machine;
+pub mod nodes;
+pub mod people;
+pub mod targets;
+pub mod values;
+pub mod workloads;
+
+use crate::call::Function;
+
+/// Every host function, in the order of the reference: by group, then by name.
+pub static FUNCTIONS: &[&Function] = &[
+    &workloads::get::GET,
+    &workloads::logs::LOGS,
+    &workloads::pods::PODS,
+    &workloads::restart::RESTART,
+    &workloads::rollout_status::ROLLOUT_STATUS,
+    &workloads::scale::SCALE,
+    &workloads::top_pods::TOP_PODS,
+    &workloads::wait_ready::WAIT_READY,
+    &nodes::cluster_info::CLUSTER_INFO,
+    &nodes::nodes_list::NODES,
+    &http::http_get::HTTP_GET,
+    &http::http_health::HTTP_HEALTH,
+    &data::mongo::MONGO,
+    &data::redis::REDIS,
+    &data::sql::SQL,
+    &people::confirm::CONFIRM,
+    &people::notify::NOTIFY,
+    &incident::note::NOTE,
+    &machine::environment::ENVIRONMENT,
+    &machine::now::NOW,
+    &machine::sleep::SLEEP,
+    &flow::abort::ABORT,
+    &flow::attempt::ATTEMPT,
+    &flow::check::CHECK,
+    &flow::parallel::PARALLEL,
+    &flow::retry::RETRY,
+    &flow::runbook::RUNBOOK,
+    &flow::services::SERVICES,
+    &flow::wait_until::WAIT_UNTIL,
+    &values::show::SHOW,
+];
+
+/// The function of that name.
+pub fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().copied().find(|function| function.spec.name == name)
+}

@@ -1,0 +1,4 @@
+//! The functions of this group, one file each.
+
+pub mod confirm;
+pub mod notify;

@@ -1,0 +1,3 @@
+//! The functions of this group, one file each.
+
+pub mod show;

@@ -1,0 +1,72 @@
+//! `restart`: a rolling restart.
+
+use crate::call::{Body, Cx, Done, Function};
+use crate::host::targets::{self, NAMESPACE};
+use crate::map;
+use crate::model::operation::PatchVerb;
+use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
+use crate::model::{Failure, Kind, Spec, Tier, Value, Write};
+
+/// The function.
+pub static RESTART: Function = Function {
+    spec: Spec {
+        name: "restart",
+        group: Group::Workloads,
+        summary: "Restarts a workload's pods one after the other, as `kubectl rollout restart` does.",
+        params: &[Param {
+            name: "target",
+            ty: Type::Target,
+            required: true,
+            help: "a deployment, statefulset or daemonset, or a service's or database's name",
+        }],
+        options: &[
+            NAMESPACE,
+            Opt { name: "tier", ty: Type::Choice(&["moderate", "severe"]), default: "", help: "raises the tier" },
+            Opt {
+                name: "timeout",
+                ty: Type::Duration,
+                default: "\"30s\"",
+                help: "the longest wait for the API server, not for the pods (`wait_ready`)",
+            },
+        ],
+        returns: "`#{ target, restarted_at, status }`",
+        tier: Tier::Moderate,
+        keep: Keep::Line,
+        errors: &[Kind::NotFound, Kind::Forbidden, Kind::NotConfirmed, Kind::Conflict, Kind::Auth, Kind::Unavailable, Kind::InDoubt],
+        examples: &[Example {
+            title: "A restart, waited for",
+            code: "restart(\"auth-rbac\");\nwait_ready(\"auth-rbac\");\nrollout_status(\"auth-rbac\").ready",
+            result: "true",
+        }],
+    },
+    body: Body::Change(plan, shape),
+};
+
+/// The annotation on the pod template that `kubectl rollout restart` sets.
+const ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
+
+fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
+    let namespace = targets::namespace(cx, args.option_str("namespace"));
+    let object = targets::workload(cx, args.str(0), &namespace)?;
+    if object.kind.singular == "replicaset" {
+        return Err(Failure::bad_argument("a replicaset has no rollout to restart")
+            .on(args.str(0))
+            .hint("restart the deployment that owns it"));
+    }
+    let now = cx.clock().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut patch = Value::Null;
+    patch.set(&["spec", "template", "metadata", "annotations", ANNOTATION], now.into());
+    Ok(vec![Write::Patch {
+        object,
+        subresource: None,
+        patch,
+        verb: PatchVerb::Restart,
+        timeout: args.option_duration("timeout").unwrap_or_default(),
+    }])
+}
+
+fn shape(_: &Args, done: &[Done]) -> Value {
+    let Some(Done { prepared, status, .. }) = done.first() else { return Value::Null };
+    let at = prepared.after.as_map().and_then(|fields| fields.values().next()).cloned();
+    map! { "target" => prepared.target.clone(), "restarted_at" => at, "status" => *status }
+}

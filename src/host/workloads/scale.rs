@@ -1,0 +1,77 @@
+//! `scale`: the number of a workload's replicas.
+
+use crate::call::{Body, Cx, Done, Function};
+use crate::host::targets::{self, NAMESPACE};
+use crate::map;
+use crate::model::operation::PatchVerb;
+use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
+use crate::model::{Failure, Kind, Spec, Tier, Value, Write};
+
+/// The function.
+pub static SCALE: Function = Function {
+    spec: Spec {
+        name: "scale",
+        group: Group::Workloads,
+        summary: "Sets the number of a workload's replicas.",
+        params: &[
+            Param {
+                name: "target",
+                ty: Type::Target,
+                required: true,
+                help: "a deployment or statefulset, or a service's or database's name",
+            },
+            Param { name: "replicas", ty: Type::Int(0, 10_000), required: true, help: "replicas to ask for" },
+        ],
+        options: &[
+            NAMESPACE,
+            Opt {
+                name: "tier",
+                ty: Type::Choice(&["moderate", "severe"]),
+                default: "",
+                help: "raises the tier; less replicas are moderate and none at all severe by themselves",
+            },
+            Opt {
+                name: "timeout",
+                ty: Type::Duration,
+                default: "\"30s\"",
+                help: "the longest wait for the API server, not for the pods (`wait_ready`)",
+            },
+        ],
+        returns: "`#{ target, before, after, status }`; `status` is `changed`, `would_change`, `unchanged`, `skipped` or `refused`",
+        tier: Tier::Mild,
+        keep: Keep::Line,
+        errors: &[Kind::NotFound, Kind::Forbidden, Kind::NotConfirmed, Kind::Conflict, Kind::Auth, Kind::Unavailable, Kind::InDoubt],
+        examples: &[Example {
+            title: "More replicas, waited for",
+            code: "scale(\"api-gateway\", 7);\nwait_ready(\"api-gateway\");\nget(\"deployment/api-gateway\").status.readyReplicas",
+            result: "7",
+        }],
+    },
+    body: Body::Change(plan, shape),
+};
+
+fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
+    let namespace = targets::namespace(cx, args.option_str("namespace"));
+    let object = targets::workload(cx, args.str(0), &namespace)?;
+    if object.kind.singular == "daemonset" {
+        return Err(Failure::bad_argument("a daemonset has one pod on each node and cannot be scaled").on(args.str(0)));
+    }
+    Ok(vec![Write::Patch {
+        object,
+        subresource: Some("scale"),
+        patch: map! { "spec" => map! { "replicas" => args.int(1) } },
+        verb: PatchVerb::Scale,
+        timeout: args.option_duration("timeout").unwrap_or_default(),
+    }])
+}
+
+fn shape(_: &Args, done: &[Done]) -> Value {
+    let Some(Done { prepared, status, .. }) = done.first() else { return Value::Null };
+    let replicas = |fields: &Value| fields.get("spec.replicas").cloned().unwrap_or_default();
+    map! {
+        "target" => prepared.target.clone(),
+        "before" => replicas(&prepared.before),
+        "after" => if *status == "skipped" { replicas(&prepared.before) } else { replicas(&prepared.after) },
+        "status" => *status,
+    }
+}

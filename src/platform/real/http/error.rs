@@ -1,0 +1,112 @@
+//! What went wrong with a request, in short words. The client's own errors hold URLs, so none is shown as it is.
+
+use std::error::Error;
+use std::io;
+
+use super::super::egress::Refusal;
+use crate::model::{Failure, Kind, Sent};
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(in super::super) struct Trouble {
+    /// The kind of failure.
+    pub(in super::super) kind: Kind,
+    /// A few words: `connection refused`.
+    pub(in super::super) text: String,
+    /// What to do next.
+    pub(in super::super) hint: Option<String>,
+    /// Whether nothing of the request has left.
+    pub(in super::super) before_sending: bool,
+}
+
+impl Trouble {
+    /// As the failure of what was asked.
+    pub(in super::super) fn failure(self, asked: &str) -> Failure {
+        let mut failure = Failure::new(self.kind, format!("{asked}: {}", self.text));
+        failure.hint = self.hint;
+        failure.sent(if self.before_sending { Sent::No } else { Sent::Unknown })
+    }
+}
+
+/// The errors behind an error, itself first.
+pub(in super::super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    // Sources nest a handful deep; the bound keeps a cycle from hanging the run.
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source()).take(16)
+}
+
+/// An operating-system error in short words.
+pub(in super::super) fn io_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
+        io::ErrorKind::ConnectionReset => "connection reset".into(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => "connection closed".into(),
+        io::ErrorKind::TimedOut => "connection timed out".into(),
+        io::ErrorKind::HostUnreachable => "no route to the host".into(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Whether a connection ended before any answer.
+pub(super) fn is_closed(error: &reqwest::Error) -> bool {
+    let closed = |io: &io::Error| {
+        matches!(
+            io.kind(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted
+        )
+    };
+    error.is_request()
+        && !error.is_connect()
+        && !error.is_timeout()
+        && chain(error).any(|cause| {
+            cause.downcast_ref::<io::Error>().is_some_and(closed)
+                || cause.to_string().contains("connection closed before message completed")
+        })
+}
+
+/// A client's error in our words.
+pub(in super::super) fn trouble(error: &reqwest::Error) -> Trouble {
+    let (mut refusal, mut tls, mut io, mut last) = (None, None, None, String::new());
+    for cause in chain(error) {
+        refusal = refusal.or_else(|| cause.downcast_ref::<Refusal>());
+        tls = tls.or_else(|| cause.downcast_ref::<rustls::Error>());
+        if let Some(found) = cause.downcast_ref::<io::Error>() {
+            // The TLS layer hides its errors in the payload of an I/O error.
+            tls = tls.or_else(|| found.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()));
+            io = Some(found);
+        }
+        if !cause.is::<reqwest::Error>() {
+            last = cause.to_string();
+        }
+    }
+    let before_sending = error.is_connect() || error.is_builder() || refusal.is_some();
+    let made = |kind, text: String, hint: Option<&str>| Trouble { kind, text, hint: hint.map(str::to_owned), before_sending };
+    if let Some(refusal) = refusal {
+        let failure = refusal.failure();
+        return made(failure.kind, failure.message, failure.hint.as_deref());
+    }
+    if let Some(tls) = tls {
+        return made(
+            Kind::Unavailable,
+            format!("TLS: {tls}"),
+            Some("is its certificate valid and signed by an authority that this machine trusts?"),
+        );
+    }
+    if error.is_builder() {
+        return made(Kind::BadArgument, "the request cannot be made".into(), None);
+    }
+    if error.is_timeout() {
+        return made(Kind::Timeout, "timeout".into(), None);
+    }
+    if let Some(io) = io {
+        return made(Kind::Unavailable, io_text(io), Some("does it run, and is it reachable from here?"));
+    }
+    if last.contains("connection closed before message completed") {
+        return made(Kind::Unavailable, "the connection was closed before an answer".into(), None);
+    }
+    if error.is_body() || error.is_decode() {
+        return made(Kind::Unavailable, "the answer broke off".into(), None);
+    }
+    let text = if last.is_empty() { "the request failed".to_owned() } else { last };
+    made(Kind::Unavailable, text, None)
+}

@@ -1,0 +1,253 @@
+//! HTTP: requests that read, and health checks, over kept connections.
+
+mod error;
+mod probe;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, Method, Response};
+use url::Url;
+
+pub(super) use error::{Trouble, chain, io_text, trouble};
+pub(super) use probe::{Probe, Stopwatch, probed};
+
+use super::egress::{self, Egress};
+use super::{MOST_BYTES, open, tls};
+use crate::map;
+use crate::model::operation::HttpRequest;
+use crate::model::{Failure, Kind, Map, Value, duration};
+
+/// Redirects that are followed, within one origin.
+const REDIRECTS: usize = 5;
+/// Shorter than the shortest usual keep-alive of servers (5 s), so that no request meets a connection as it closes.
+const IDLE: Duration = Duration::from_secs(4);
+/// The wait for a message's connection; until it stands nothing has left, and the failure can say so.
+const CONNECT: Duration = Duration::from_secs(5);
+/// So much of a health check's body is read, to keep its connection.
+const HEALTH_BYTES: usize = 64 * 1024;
+
+/// What a client is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Requests that only read: connections are kept, redirects within the origin followed.
+    Read,
+    /// Messages: a fresh connection each, no redirect, no retry, so that it is clear what has left.
+    Send,
+}
+
+/// The HTTP clients, made on first use. Those for `http://` load no certificates.
+pub(super) struct Http {
+    egress: Arc<Egress>,
+    clients: [OnceLock<Client>; 4],
+}
+
+impl Http {
+    /// Clients that stay within what is declared.
+    pub(super) fn new(egress: Arc<Egress>) -> Self {
+        Self { egress, clients: Default::default() }
+    }
+
+    /// The client for a URL's scheme and a use.
+    pub(super) fn client(&self, scheme: &str, purpose: Use) -> Result<&Client, Failure> {
+        let encrypted = scheme == "https";
+        let slot = &self.clients[usize::from(encrypted) * 2 + usize::from(purpose == Use::Send)];
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        tls::install();
+        let mut builder = Client::builder()
+            .no_proxy()
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .dns_resolver(egress::resolver())
+            .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")))
+            .connector_layer(probe::ConnectTimer);
+        if !encrypted {
+            builder = builder.tls_certs_only([]);
+        }
+        builder = match purpose {
+            Use::Read => builder.redirect(self.redirects()).pool_idle_timeout(IDLE),
+            Use::Send => builder.redirect(Policy::none()).pool_max_idle_per_host(0).connect_timeout(CONNECT),
+        };
+        let client = builder.build().map_err(|e| Failure::new(Kind::Failed, format!("no HTTP client: {}", trouble(&e).text)))?;
+        Ok(slot.get_or_init(|| client))
+    }
+
+    /// Follows redirects within one origin, and only to what is declared; others are the answer.
+    fn redirects(&self) -> Policy {
+        let egress = Arc::clone(&self.egress);
+        Policy::custom(move |attempt: Attempt| {
+            let first = attempt.previous().first();
+            let same = first.is_some_and(|first| first.origin() == attempt.url().origin());
+            if same && attempt.previous().len() <= REDIRECTS && egress.permits(attempt.url()) { attempt.follow() } else { attempt.stop() }
+        })
+    }
+
+    /// Sends a request; on a kept connection that the server has closed meanwhile, a GET is sent once more.
+    async fn send(&self, url: &Url, request: &HttpRequest, probe: &Arc<Probe>) -> Result<Response, Trouble> {
+        let failed = |failure: Failure| Trouble { kind: failure.kind, text: failure.message, hint: failure.hint, before_sending: true };
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| failed(Failure::bad_argument(format!("{:?} is no HTTP method", request.method))))?;
+        let client = self.client(url.scheme(), Use::Read).map_err(failed)?;
+        let headers = headers(&request.headers).map_err(failed)?;
+        let again = matches!(method, Method::GET | Method::HEAD);
+        let mut built = client.request(method, url.clone()).headers(headers);
+        if let Some(body) = &request.body {
+            built = built.body(body.clone());
+        }
+        let second = again.then(|| built.try_clone()).flatten();
+        let error = match probed(probe, built.send()).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        match second {
+            Some(second) if error::is_closed(&error) && !probe.connected() => {
+                probed(probe, second.send()).await.map_err(|error| trouble(&error))
+            }
+            _ => Err(trouble(&error)),
+        }
+    }
+
+    /// Performs a request: `#{ status, headers, body, latency_ms, timings }`.
+    pub(super) async fn request(&self, request: &HttpRequest) -> Result<Value, Failure> {
+        let url = self.egress.check(&request.url)?;
+        let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
+        let failed = |trouble: Trouble| trouble.failure(&format!("{} {}", request.method, shown(&request.url)));
+        let response = self.send(&url, request, &probe).await.map_err(failed)?;
+        let first = watch.ms();
+        let status = response.status().as_u16();
+        let answered = response.headers().clone();
+        let body = read(response, MOST_BYTES).await.map_err(failed)?;
+        let is_json = answered.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
+        let parsed = is_json.then(|| open::parse(&body).ok()).flatten();
+        let total = watch.ms();
+        Ok(map! {
+            "status" => i64::from(status),
+            "headers" => shown_headers(&answered),
+            "body" => parsed.unwrap_or_else(|| Value::Str(String::from_utf8_lossy(&body).into_owned())),
+            "latency_ms" => total,
+            "timings" => timings(&probe, first, total),
+        })
+    }
+
+    /// Performs a health check: `#{ ok, status, latency_ms, error, timings }`. Fails only where the URL may not be asked.
+    pub(super) async fn health(&self, request: &HttpRequest) -> Result<Value, Failure> {
+        let url = self.egress.check(&request.url)?;
+        let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
+        let work = async {
+            let response = self.send(&url, request, &probe).await?;
+            let (first, status) = (watch.ms(), response.status());
+            // What does not fit is not waited for: the status is the answer.
+            match read(response, HEALTH_BYTES).await {
+                Err(broken) if broken.kind != Kind::TooLarge => Err(broken),
+                _ => Ok((status, first)),
+            }
+        };
+        let (ok, status, error, first) = match tokio::time::timeout(request.timeout, work).await {
+            Ok(Ok((status, first))) if status.is_success() => (true, status.as_u16(), String::new(), first),
+            Ok(Ok((status, first))) => (false, status.as_u16(), format!("HTTP {}", status.as_u16()), first),
+            Ok(Err(trouble)) if trouble.kind == Kind::Denied => return Err(trouble.failure(&shown(&request.url))),
+            Ok(Err(trouble)) => (false, 0, trouble.text, watch.ms()),
+            Err(_) => (false, 0, format!("timeout after {}", duration::show(request.timeout)), watch.ms()),
+        };
+        let total = watch.ms();
+        Ok(map! {
+            "ok" => ok,
+            "status" => i64::from(status),
+            "latency_ms" => total,
+            "error" => error,
+            "timings" => timings(&probe, first, total),
+        })
+    }
+}
+
+fn timings(probe: &Probe, first_byte_ms: f64, total_ms: f64) -> Value {
+    let mut timings = map! { "first_byte_ms" => first_byte_ms, "total_ms" => total_ms };
+    if let Some(connect) = probe.connect_ms() {
+        timings.set(&["connect_ms"], Value::Float(connect));
+    }
+    timings
+}
+
+/// Whether a content type is JSON: `application/json`, `application/problem+json; charset=utf-8` …
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+}
+
+fn shown_headers(headers: &HeaderMap) -> Value {
+    let mut shown = Map::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        match shown.get_mut(name.as_str()) {
+            Some(Value::Str(earlier)) => {
+                earlier.push_str(", ");
+                earlier.push_str(&value);
+            }
+            _ => {
+                shown.insert(name.as_str().to_owned(), Value::Str(value.into_owned()));
+            }
+        }
+    }
+    Value::Map(shown)
+}
+
+/// Headers to send, secrets opened and marked.
+fn headers(pairs: &[(String, Value)]) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let header: HeaderName = name.parse().map_err(|_| Failure::bad_argument(format!("{name:?} is no header name")))?;
+        let wrong = || Failure::bad_argument(format!("the header {name} has characters that no header may have"));
+        let value = match value {
+            Value::Str(text) => HeaderValue::from_str(text).map_err(|_| wrong())?,
+            Value::Secret(secret) => {
+                let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| wrong())?;
+                value.set_sensitive(true);
+                value
+            }
+            Value::Int(_) | Value::Bool(_) | Value::Float(_) => HeaderValue::from_str(&value.to_string()).map_err(|_| wrong())?,
+            Value::Unsent(unsent) => return Err(open::unknown(&unsent.function)),
+            other => return Err(Failure::bad_argument(format!("the header {name} must be a string, not {}", other.type_name()))),
+        };
+        headers.append(header, value);
+    }
+    Ok(headers)
+}
+
+/// Reads a body up to a limit, and stops there: `too_large`.
+pub(super) async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::with_capacity(response.content_length().map_or(0, |length| length.min(most as u64) as usize));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
+                return Err(Trouble {
+                    kind: Kind::TooLarge,
+                    text: format!("the body is larger than {} MiB", most / (1024 * 1024)),
+                    hint: Some("ask for less: a page, a filter, a range".into()),
+                    before_sending: false,
+                });
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(trouble(&error)),
+        }
+    }
+}
+
+/// A URL for messages: without its query, where tokens like to be.
+pub(super) fn shown(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut url) => {
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => "the URL".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

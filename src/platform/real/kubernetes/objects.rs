@@ -1,0 +1,98 @@
+//! Objects: one, many, and their merge patches.
+
+use ::http::Method;
+
+use super::super::runtime::Departure;
+use super::super::{MOST_BYTES, open};
+use super::{Call, Kubernetes, Mode, error, parsed, path, with_query};
+use crate::model::operation::Selection;
+use crate::model::{Failure, ObjectRef, Value};
+
+/// Objects a page.
+const PAGE: usize = 500;
+/// A list is measured before it is reduced by the host function that asked for it, so it may be larger than an answer.
+const MOST_LISTED: usize = 8 * MOST_BYTES;
+
+impl Kubernetes {
+    /// One object, as the API server returns it.
+    pub(in super::super) async fn object(&self, object: &ObjectRef) -> Result<Value, Failure> {
+        let target = object.to_string();
+        let path = path(object.kind, object.namespace.as_deref(), Some(&object.name), None)?;
+        parsed(&self.call(Call::get(path, &target)).await?, &target).map_err(|failure| failure.on(&target))
+    }
+
+    /// Objects by namespace and name, each with `apiVersion` and `kind`, and without `metadata.managedFields`.
+    pub(in super::super) async fn objects(&self, selection: &Selection) -> Result<Value, Failure> {
+        let kind = selection.kind;
+        let mut items = Vec::new();
+        let (mut next, mut bytes) = (String::new(), 0);
+        loop {
+            let page = self.page(selection, &next, MOST_LISTED - bytes).await?;
+            bytes += page.len();
+            let Value::Map(mut page) = parsed(&page, kind.plural)? else {
+                return Err(Failure::new(crate::model::Kind::Failed, format!("the list of {} is no list", kind.plural)));
+            };
+            next = page.get("metadata").and_then(|metadata| metadata.str_at(&["continue"])).unwrap_or_default().to_owned();
+            if let Some(Value::List(found)) = page.remove("items") {
+                items.extend(found);
+            }
+            if next.is_empty() {
+                break;
+            }
+        }
+        for item in &mut items {
+            item.set(&["apiVersion"], kind.api_version().into());
+            item.set(&["kind"], kind.kind.into());
+            if let Some(Value::Map(metadata)) = item.as_map_mut().and_then(|item| item.get_mut("metadata")) {
+                metadata.remove("managedFields");
+            }
+        }
+        let key = |item: &Value| ["namespace", "name"].map(|field| item.str_at(&["metadata", field]).unwrap_or_default().to_owned());
+        items.sort_by_cached_key(key);
+        Ok(Value::List(items))
+    }
+
+    async fn page(&self, selection: &Selection, next: &str, most: usize) -> Result<Vec<u8>, Failure> {
+        let kind = selection.kind;
+        let mut query = vec![("limit", PAGE.to_string())];
+        if let Some(selector) = &selection.selector {
+            query.push(("labelSelector", selector.clone()));
+        }
+        if !next.is_empty() {
+            query.push(("continue", next.to_owned()));
+        }
+        let path = with_query(path(kind, selection.namespace.as_deref(), None, None)?, query);
+        self.call(Call { most, ..Call::get(path, kind.plural) }).await.map_err(|failure| match failure.kind {
+            crate::model::Kind::TooLarge => error::too_large(kind.plural, MOST_LISTED),
+            _ => failure,
+        })
+    }
+
+    /// A merge patch, sent once: the object as it is then, or would be.
+    pub(in super::super) async fn patch(
+        &self,
+        object: &ObjectRef,
+        subresource: Option<&'static str>,
+        patch: &Value,
+        mode: Mode,
+        departure: &Departure,
+    ) -> Result<Value, Failure> {
+        let target = object.to_string();
+        let mut query = vec![("fieldManager", "runbook".to_owned())];
+        if mode == Mode::DryRun {
+            query.push(("dryRun", "All".to_owned()));
+        }
+        let path = with_query(path(object.kind, object.namespace.as_deref(), Some(&object.name), subresource)?, query);
+        let body = open::json(patch)?.to_string().into_bytes();
+        let call = Call {
+            method: Method::PATCH,
+            body,
+            content_type: Some("application/merge-patch+json"),
+            departure: (mode == Mode::Apply).then_some(departure),
+            ..Call::get(path, &target)
+        };
+        let answer = self.call(call).await?;
+        // The server has said yes; an answer that is no JSON takes nothing of that back.
+        Ok(open::parse(&answer).unwrap_or_default())
+    }
+}

@@ -1,0 +1,214 @@
+//! The real systems: one connector a system, opened on first use and kept.
+
+mod address;
+mod channels;
+mod egress;
+mod http;
+mod kubernetes;
+mod mongo;
+mod open;
+mod postgres;
+mod redis;
+mod runtime;
+mod sources;
+mod tls;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+
+use super::clock::{MachineClock, cancelled};
+use super::{Clock, Cx, Observe, Platform, Validation};
+use crate::config::{Config, Environment};
+use crate::model::{Answer, Failure, Kind, Prepared, Read, Secret, Value, Write};
+use runtime::{Departure, Runtime};
+
+/// The largest answer that a script may hold, in bytes.
+pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// So many reads of one call are under way at once.
+const CONCURRENT: usize = 64;
+/// The wait for a secret's source that is a system.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The systems of one environment.
+pub struct Real {
+    environment: Environment,
+    clock: MachineClock,
+    sources: sources::Sources,
+    /// How many opened secrets the pipeline has been told of.
+    told: AtomicUsize,
+    kubernetes: kubernetes::Kubernetes,
+    http: http::Http,
+    postgres: postgres::Postgres,
+    mongo: mongo::Mongo,
+    redis: redis::Redis,
+    // Last, so that it outlives the clients while they are dropped.
+    runtime: Runtime,
+}
+
+impl Real {
+    /// The systems of an environment. Opens nothing: each system is connected to by the first call that needs it.
+    pub fn new(config: Arc<Config>, environment: Environment) -> Result<Real, Failure> {
+        let egress = Arc::new(egress::Egress::new(&environment));
+        Ok(Real {
+            clock: MachineClock::default(),
+            sources: sources::Sources::new(config.root.clone()),
+            told: AtomicUsize::new(0),
+            kubernetes: kubernetes::Kubernetes::new(&environment),
+            http: http::Http::new(egress),
+            postgres: postgres::Postgres::default(),
+            mongo: mongo::Mongo::default(),
+            redis: redis::Redis::default(),
+            runtime: Runtime::default(),
+            environment,
+        })
+    }
+
+    /// Opens every source of a secret that the environment names and answers what could be opened, each source once.
+    ///
+    /// A source that cannot be opened is left out, since what this process does not know it cannot show: the call
+    /// that needs it fails with `auth`. It is tried again by the next call of this function and by whoever needs it,
+    /// so [`Real::secrets_opened`] tells when there are more. Fails only where the run must stop: `cancelled`, `denied`.
+    pub fn secrets(&self, cx: &Cx<'_>) -> Result<Vec<Secret>, Failure> {
+        for source in sources::of(&self.environment) {
+            if self.sources.has(source) {
+                continue;
+            }
+            let what = || "a secret's source".to_owned();
+            match self.runtime.block(cx, SOURCE_TIMEOUT, what, self.sources.open(source, &self.kubernetes)) {
+                Err(failure) if failure.kind.latches() => return Err(failure),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(self.sources.opened())
+    }
+
+    /// The UID of the cluster's `kube-system` namespace, if it has been read or checked by now.
+    pub fn cluster_uid(&self) -> Option<String> {
+        self.kubernetes.uid()
+    }
+
+    /// Performs a read without regard to its timeout.
+    async fn perform(&self, op: &Read) -> Result<Value, Failure> {
+        match op {
+            Read::Object(object) => self.kubernetes.object(object).await,
+            Read::Objects(selection) => self.kubernetes.objects(selection).await,
+            Read::Logs(query) => self.kubernetes.logs(query).await,
+            Read::PodMetrics(selection) => self.kubernetes.pod_metrics(selection).await,
+            Read::ClusterInfo => self.kubernetes.info().await,
+            Read::Http(request) => self.http.request(request).await,
+            Read::Health(request) => self.http.health(request).await,
+            Read::Sql(statement) => self.postgres.read(self, statement).await,
+            Read::Mongo { database, command, timeout } => self.mongo.read(self, database, command, *timeout).await,
+            Read::Redis { database, command, timeout } => self.redis.read(self, database, command, *timeout).await,
+        }
+    }
+
+    /// The wait that is enforced around a read; a health check reports its own timeout as an answer.
+    fn limit(op: &Read) -> Duration {
+        match op {
+            Read::Health(request) => request.timeout.saturating_add(Duration::from_secs(5)),
+            _ => op.timeout(),
+        }
+    }
+}
+
+impl Observe for Real {
+    fn read(&self, op: &Read, cx: &Cx<'_>) -> Result<Answer, Failure> {
+        self.runtime.block(cx, Self::limit(op), || what(op), self.perform(op)).map(Answer::live)
+    }
+
+    fn read_all(&self, ops: &[Read], cx: &Cx<'_>) -> Vec<Result<Answer, Failure>> {
+        let mut answers: Vec<Result<Answer, Failure>> = ops.iter().map(|_| Err(cancelled())).collect();
+        let work = async {
+            let mut reads = futures::stream::iter(ops.iter().enumerate())
+                .map(async |(i, op)| (i, runtime::within(Self::limit(op), || what(op), self.perform(op)).await))
+                .buffer_unordered(CONCURRENT);
+            while let Some((i, answer)) = reads.next().await {
+                answers[i] = answer.map(Answer::live);
+            }
+            Ok(())
+        };
+        // What was answered before a cancellation stays; the rest is `cancelled`.
+        if let Err(failure) = self.runtime.block(cx, Duration::MAX, String::new, work)
+            && failure.kind != Kind::Cancelled
+        {
+            return ops.iter().map(|_| Err(failure.clone())).collect();
+        }
+        answers
+    }
+
+    fn validate(&self, op: &Write, cx: &Cx<'_>) -> Result<Validation, Failure> {
+        let Write::Patch { object, subresource, patch, timeout, .. } = op else {
+            return Ok(Validation::NotValidated);
+        };
+        let departure = Departure::default();
+        let asked = self.kubernetes.patch(object, *subresource, patch, kubernetes::Mode::DryRun, &departure);
+        match self.runtime.block(cx, *timeout, || format!("the validation of a patch of {object}"), asked) {
+            Ok(object) => Ok(Validation::Accepted(Some(object))),
+            Err(failure) if kubernetes::cannot_dry_run(&failure) => Ok(Validation::NotValidated),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn new_secrets(&self) -> Vec<Secret> {
+        // One number is compared in the usual case; a source that is opened late is rare.
+        let opened = self.sources.count();
+        if self.told.swap(opened, Ordering::AcqRel) == opened { Vec::new() } else { self.sources.opened() }
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+impl Platform for Real {
+    fn prepare(&self, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
+        super::prepare::prepare(self, op, cx)
+    }
+
+    fn write(&self, op: &Prepared, cx: &Cx<'_>) -> Result<Answer, Failure> {
+        let departure = Departure::default();
+        let limit = op.write.timeout();
+        match &op.write {
+            Write::Patch { object, subresource, patch, .. } => {
+                let sent = self.kubernetes.patch(object, *subresource, patch, kubernetes::Mode::Apply, &departure);
+                self.runtime.block_write(cx, limit, || format!("the patch of {object}"), &departure, sent)
+            }
+            Write::Send(message) => {
+                let sent = channels::send(self, message, &departure);
+                self.runtime.block_write(cx, limit, || format!("the message to {}", message.channel), &departure, sent)
+            }
+        }
+        .map(Answer::live)
+    }
+}
+
+/// What a read asks, for the message of a timeout.
+fn what(op: &Read) -> String {
+    match op {
+        Read::Object(object) => object.to_string(),
+        Read::Objects(selection) => format!("the list of {}", selection.kind.plural),
+        Read::Logs(query) => match query.pods.as_slice() {
+            [pod] => format!("the log of pod/{pod}"),
+            pods => format!("the logs of {} pods", pods.len()),
+        },
+        Read::PodMetrics(_) => "the pods' metrics".to_owned(),
+        Read::ClusterInfo => "the cluster".to_owned(),
+        Read::Http(request) | Read::Health(request) => format!("{} {}", request.method, http::shown(&request.url)),
+        Read::Sql(statement) => statement.database.clone(),
+        Read::Mongo { database, .. } | Read::Redis { database, .. } => database.clone(),
+    }
+}
+
+impl std::fmt::Debug for Real {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Real").field("environment", &self.environment.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! Redis: one multiplexed connection a database; no command is sent twice.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Mutex as Lock;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::io::AsyncDNSResolver;
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisFuture, ServerErrorKind,
+    TlsCertificates, Value as Reply,
+};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::{MOST_BYTES, Real, address, egress, tls};
+use crate::config::{Database, DatabaseKind};
+use crate::model::{Failure, Kind, Map, Value};
+
+/// The connections by database.
+#[derive(Default)]
+pub(super) struct Redis(Lock<HashMap<String, Arc<Mutex<Option<MultiplexedConnection>>>>>);
+
+impl Redis {
+    /// Sends one command and answers its reply.
+    pub(super) async fn read(&self, real: &Real, name: &str, command: &[String], timeout: Duration) -> Result<Value, Failure> {
+        let database = address::database(&real.environment, name, DatabaseKind::Redis)?;
+        let (verb, args) = command.split_first().ok_or_else(|| Failure::bad_argument("a Redis command needs a name"))?;
+        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+        let mut connection = {
+            let mut slot = slot.lock().await;
+            match slot.as_ref() {
+                Some(connection) => connection.clone(),
+                None => slot.insert(connect(real, name, database, timeout).await?).clone(),
+            }
+        };
+        let mut sent = ::redis::cmd(verb);
+        for arg in args {
+            sent.arg(arg);
+        }
+        match sent.query_async::<Reply>(&mut connection).await {
+            Ok(reply) => {
+                let mut budget = MOST_BYTES;
+                value(reply, &mut budget)
+            }
+            Err(error) => {
+                if error.is_unrecoverable_error() || error.is_connection_dropped() {
+                    *slot.lock().await = None;
+                }
+                Err(failure(name, verb, &error))
+            }
+        }
+    }
+}
+
+/// Connects and logs in.
+async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration) -> Result<MultiplexedConnection, Failure> {
+    let url = Url::parse(&database.url).map_err(|e| address::bad_url(name, &e.to_string()))?;
+    if url.password().is_some() {
+        return Err(address::password_in_url(name));
+    }
+    let mut info = url.into_connection_info().map_err(|_| address::bad_url(name, "it is no Redis URL"))?;
+    if let Some(source) = &database.password {
+        let password = real.sources.open(source, &real.kubernetes).await?;
+        let settings = info.redis_settings().clone().set_password(password.expose());
+        info = info.set_redis_settings(settings);
+    }
+    let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    let host = match info.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host.clone(), *port)),
+        _ => None,
+    };
+    if let Some((host, port)) = &host {
+        // For a clear refusal; the resolver below checks again what is connected to.
+        address::resolve(name, host, *port).await?;
+    }
+    tls::install();
+    let client = match &database.ca {
+        Some(ca) if encrypted => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(tls::bundle(ca)?) }),
+        _ => Client::open(info),
+    }
+    .map_err(|_| address::bad_url(name, "it is no Redis URL"))?;
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None).set_dns_resolver(CheckedResolver);
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| match host {
+        Some((host, port)) if error.is_io_error() || error.is_timeout() => address::unreachable(name, &host, port, &short(&error)),
+        _ => failure(name, "AUTH", &error),
+    })
+}
+
+/// Connects only to addresses that may be connected to.
+struct CheckedResolver;
+
+impl AsyncDNSResolver for CheckedResolver {
+    fn resolve<'a, 'b: 'a>(&'a self, host: &'b str, port: u16) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
+        Box::pin(async move {
+            let found = egress::resolve(host, port).await.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
+            Ok(Box::new(found.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
+        })
+    }
+}
+
+fn short(error: &RedisError) -> String {
+    if error.is_connection_refusal() {
+        return "connection refused".into();
+    }
+    if error.is_timeout() {
+        return "timeout".into();
+    }
+    if error.is_connection_dropped() {
+        return "connection closed".into();
+    }
+    error.to_string()
+}
+
+/// A Redis error by kind. The command's arguments are in no message.
+fn failure(name: &str, verb: &str, error: &RedisError) -> Failure {
+    let code = error.code().unwrap_or_default();
+    let said = match (code, error.detail()) {
+        ("", _) | (_, None) => short(error),
+        // An unknown command comes back with its arguments.
+        (code, Some(detail)) => format!("{code} {}", detail.split(", with args beginning with").next().unwrap_or_default()),
+    };
+    let made = |kind, hint: &str| Failure::new(kind, format!("redis `{name}`: {verb}: {said}")).hint(hint);
+    match (error.kind(), code) {
+        (ErrorKind::AuthenticationFailed, _) | (_, "WRONGPASS" | "NOAUTH") => {
+            made(Kind::Auth, "is the password right? the database's `password` says where it is")
+        }
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => made(Kind::Forbidden, "the user's ACL forbids it"),
+        (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot), _) => {
+            made(Kind::Failed, "this is a cluster, and the key is on another node: name that node's address")
+        }
+        (
+            ErrorKind::Server(
+                ServerErrorKind::BusyLoading | ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown,
+            ),
+            _,
+        )
+        | (_, "BUSY") => made(Kind::Unavailable, "try again later"),
+        (ErrorKind::Io, _) if error.is_timeout() => made(Kind::Timeout, "give it longer with `timeout:`"),
+        (ErrorKind::Io, _) => made(Kind::Unavailable, "does it run, and is it reachable from here?"),
+        _ => Failure::new(Kind::Failed, format!("redis `{name}`: {verb}: {said}")),
+    }
+}
+
+/// A reply as plain data: strings lossy, RESP3 maps as maps, sets as arrays, statuses as strings.
+fn value(reply: Reply, budget: &mut usize) -> Result<Value, Failure> {
+    let mut spend = |bytes: usize| {
+        *budget = budget.checked_sub(bytes.saturating_add(8)).ok_or_else(|| {
+            Failure::new(Kind::TooLarge, "the reply is larger than 8 MiB")
+                .hint("ask for less: a range, SCAN with COUNT, STRLEN or LLEN first")
+        })?;
+        Ok::<(), Failure>(())
+    };
+    Ok(match reply {
+        Reply::Nil => Value::Null,
+        Reply::Int(n) => Value::Int(n),
+        Reply::Double(x) => Value::Float(x),
+        Reply::Boolean(b) => Value::Bool(b),
+        Reply::Okay => Value::Str("OK".into()),
+        Reply::BulkString(bytes) | Reply::BigNumber(bytes) => {
+            spend(bytes.len())?;
+            Value::Str(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Reply::SimpleString(text) | Reply::VerbatimString { text, .. } => {
+            spend(text.len())?;
+            Value::Str(text)
+        }
+        Reply::Array(items) | Reply::Set(items) | Reply::Push { data: items, .. } => {
+            spend(0)?;
+            Value::List(items.into_iter().map(|item| value(item, budget)).collect::<Result<_, _>>()?)
+        }
+        Reply::Map(pairs) => {
+            let mut map = Map::new();
+            for (key, item) in pairs {
+                let key = match value(key, budget)? {
+                    Value::Str(key) => key,
+                    other => other.to_string(),
+                };
+                map.insert(key, value(item, budget)?);
+            }
+            Value::Map(map)
+        }
+        Reply::Attribute { data, .. } => value(*data, budget)?,
+        Reply::ServerError(error) => {
+            return Err(Failure::new(Kind::Failed, format!("redis: {} {}", error.code(), error.details().unwrap_or_default())));
+        }
+        _ => return Err(Failure::new(Kind::Failed, "redis: a reply of an unknown type")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+
+    #[test]
+    fn replies_are_plain_data() {
+        let reply = Reply::Array(vec![
+            Reply::Int(7),
+            Reply::Nil,
+            Reply::BulkString(b"a\xff".to_vec()),
+            Reply::Map(vec![(Reply::SimpleString("k".into()), Reply::Double(0.5)), (Reply::Int(2), Reply::Boolean(true))]),
+        ]);
+        let expected = Value::List(vec![7.into(), Value::Null, "a\u{fffd}".into(), map! { "k" => 0.5, "2" => true }]);
+        assert_eq!(value(reply, &mut 1024).unwrap(), expected);
+        let large = Reply::Array((0..9).map(|_| Reply::BulkString(vec![b'x'; 1 << 20])).collect());
+        assert_eq!(value(large, &mut MOST_BYTES.clone()).unwrap_err().kind, Kind::TooLarge);
+    }
+}

@@ -1,0 +1,63 @@
+//! TLS by rustls with ring: the provider, and the authorities that are trusted.
+
+use std::path::Path;
+use std::sync::{Arc, Once};
+
+use base64::Engine;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::model::{Failure, Kind};
+
+/// Makes ring the process's provider, once.
+pub(super) fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error means that somebody installed one before: also fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// The certificates of a PEM file.
+fn authority(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let wrong = |why: String| {
+        Failure::new(Kind::Auth, format!("the authority {} cannot be used: {why}", path.display()))
+            .hint("`ca` names a PEM file of certificates")
+    };
+    let pem = std::fs::read(path).map_err(|e| wrong(e.kind().to_string()))?;
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|_| wrong("it is no PEM file".into()))?;
+    if certificates.is_empty() {
+        return Err(wrong("it holds no certificate".into()));
+    }
+    Ok(certificates)
+}
+
+/// A client's configuration that trusts the system's authorities and, where there is one, the file's.
+pub(super) fn client(ca: Option<&Path>) -> Result<ClientConfig, Failure> {
+    install();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(ca) = ca {
+        for certificate in authority(ca)? {
+            roots.add(certificate).map_err(|e| Failure::new(Kind::Auth, format!("the authority {} cannot be used: {e}", ca.display())))?;
+        }
+    }
+    Ok(ClientConfig::builder().with_root_certificates(Arc::new(roots)).with_no_client_auth())
+}
+
+/// The system's authorities and the file's as one PEM text, for drivers that take nothing else.
+pub(super) fn bundle(ca: &Path) -> Result<Vec<u8>, Failure> {
+    let mut pem = String::new();
+    for certificate in rustls_native_certs::load_native_certs().certs.into_iter().chain(authority(ca)?) {
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        let text = base64::engine::general_purpose::STANDARD.encode(&certificate);
+        for line in text.as_bytes().chunks(64) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+    }
+    Ok(pem.into_bytes())
+}

@@ -1,0 +1,290 @@
+//! A simulated platform: objects, pods, services, databases and channels in a file, on a clock that costs no waiting.
+//!
+//! The same file gives the same answers, always. What is read is a function of the changes made and of the clock, so
+//! that a clock that is set back, as the branches of a `parallel` do, shows what was then.
+
+mod build;
+mod check;
+mod cluster;
+mod entity;
+pub mod file;
+mod http;
+mod life;
+mod logs;
+mod mongo;
+mod names;
+mod redis;
+mod render;
+mod source;
+mod sql;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::cluster::{Cluster, Mode};
+use self::http::{Reply, Sites, millis};
+use self::source::Source;
+use super::clock::{VirtualClock, cancelled};
+use super::{Clock, Cx, Observe, Platform, Validation};
+use crate::config::{Config, Database, DatabaseKind, Environment};
+use crate::map;
+use crate::model::operation::{HttpRequest, Message};
+use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, ResourceKind, Sent, Value, Write};
+
+pub use file::WorldFile;
+
+/// The version of Kubernetes that a world says it is.
+const VERSION: &str = "v1.36.0";
+/// How long a channel takes to answer.
+const SENDING: Duration = Duration::from_millis(20);
+
+/// A simulated platform.
+pub struct World {
+    file: WorldFile,
+    source: Source,
+    environment: Environment,
+    clock: VirtualClock,
+    sites: Sites,
+    sql: BTreeMap<String, sql::Answers>,
+    state: Mutex<State>,
+}
+
+struct State {
+    cluster: Cluster,
+    sent: Vec<Message>,
+}
+
+impl World {
+    /// The platform that the configuration describes, everything well. `start` is when it begins.
+    pub fn healthy(config: Arc<Config>, environment: Environment, start: Timestamp) -> Result<World, Failure> {
+        Self::build(Source::none(), WorldFile::default(), &config, environment, start)
+    }
+
+    /// The platform that a world file describes. The file's `start` comes before the one given.
+    /// Errors are `not_found` without the file, else `bad_argument` with `file:line:column`.
+    pub fn load(path: &Path, config: Arc<Config>, environment: Environment, start: Timestamp) -> Result<World, Failure> {
+        let source = Source::open(path)?;
+        let file = source.parse()?;
+        Self::build(source, file, &config, environment, start)
+    }
+
+    fn build(source: Source, file: WorldFile, config: &Config, environment: Environment, start: Timestamp) -> Result<World, Failure> {
+        build::check_names(&source, &file, config, &environment)?;
+        let start = file.start.unwrap_or(start);
+        let cluster = build::cluster(&source, &file, config, &environment, start)?;
+        let sites = Sites::new(&file, config, &environment);
+        let mut sql = BTreeMap::new();
+        for (name, written) in &file.databases {
+            sql.insert(name.clone(), sql::Answers::new(&source, name, written)?);
+        }
+        let state = Mutex::new(State { cluster, sent: Vec::new() });
+        Ok(World { file, source, environment, clock: VirtualClock::new(start), sites, sql, state })
+    }
+
+    /// The world's description, as it was read; tests apply the same to real systems.
+    pub fn file(&self) -> &WorldFile {
+        &self.file
+    }
+
+    /// The messages that were sent, in their order.
+    pub fn sent(&self) -> Vec<Message> {
+        self.lock().sent.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the state whole: it is changed by single assignments only.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Microseconds since the world began.
+    fn at(&self) -> i64 {
+        i64::try_from(self.clock.elapsed().as_micros()).unwrap_or(i64::MAX / 4)
+    }
+
+    /// A read's answer, and the time that it takes.
+    fn look(&self, op: &Read) -> (Result<Value, Failure>, Duration) {
+        let at = self.at();
+        let quick = |answer| (answer, Duration::ZERO);
+        match op {
+            Read::Object(object) => quick(self.lock().cluster.get(object, at)),
+            Read::Objects(selection) => quick(self.lock().cluster.list(selection, at).map(Value::List)),
+            Read::Logs(query) => quick(logs::lines(&mut self.lock().cluster, query, at).map(Value::List)),
+            Read::PodMetrics(selection) => quick(logs::metrics(&mut self.lock().cluster, selection, at).map(Value::List)),
+            Read::ClusterInfo => quick(self.cluster_info(at)),
+            Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
+            Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
+            Read::Sql(statement) => {
+                quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(
+                    |_| match self.sql.get(&statement.database) {
+                        Some(answers) => answers.answer(statement, &self.source.name),
+                        None => {
+                            sql::Answers::new(&self.source, &statement.database, &Default::default())?.answer(statement, &self.source.name)
+                        }
+                    },
+                ))
+            }
+            Read::Mongo { database, command, .. } => quick(self.database(database, DatabaseKind::Mongo, at).and_then(|known| {
+                mongo::answer(self.file.databases.get(database), database, path_of(&known.url), command, &self.source.name)
+            })),
+            Read::Redis { database, command, .. } => quick(
+                self.database(database, DatabaseKind::Redis, at)
+                    .and_then(|_| redis::answer(self.file.databases.get(database), database, command, &self.source.name)),
+            ),
+        }
+    }
+
+    fn request(
+        &self,
+        request: &HttpRequest,
+        at: i64,
+        shape: impl FnOnce(Reply) -> Result<Value, Failure>,
+    ) -> (Result<Value, Failure>, Duration) {
+        match self.sites.ask(request, &self.lock().cluster, at, &self.source.name) {
+            Ok(reply) => {
+                let latency = reply.latency;
+                (shape(reply), latency)
+            }
+            Err(failure) => (Err(failure), Duration::ZERO),
+        }
+    }
+
+    fn cluster_info(&self, at: i64) -> Result<Value, Failure> {
+        let system = ObjectRef::new(ResourceKind::named("namespace")?, "", "kube-system");
+        let system = self.lock().cluster.get(&system, at)?;
+        let uid = system.str_at(&["metadata", "uid"]).unwrap_or_default();
+        Ok(map! { "version" => VERSION, "server" => format!("world: {}", self.source.name), "uid" => uid })
+    }
+
+    /// The database, if it is known, of that kind, and has a pod that is Ready.
+    fn database(&self, name: &str, kind: DatabaseKind, at: i64) -> Result<&Database, Failure> {
+        let databases = &self.environment.databases;
+        let Some(database) = databases.get(name) else {
+            return Err(Failure::unknown("database", name, databases.keys().map(String::as_str)));
+        };
+        if database.kind != kind {
+            let shown = |kind: DatabaseKind| format!("{kind:?}").to_lowercase();
+            return Err(Failure::bad_argument(format!("{name:?} is {}, not {}", shown(database.kind), shown(kind))).on(name));
+        }
+        let workload = database.workload.as_deref().and_then(|text| build::workload_ref(text, build::namespace(&self.environment)).ok());
+        if workload.is_some_and(|workload| self.lock().cluster.ready_pods(&workload, at) == 0) {
+            let address = address_of(&database.url);
+            return Err(Failure::new(Kind::Unavailable, format!("{name}: connection refused: {address}"))
+                .hint("its workload has no ready pod")
+                .on(name));
+        }
+        Ok(database)
+    }
+
+    fn channel(&self, message: &Message) -> Result<(), Failure> {
+        let channels = &self.environment.channels;
+        if channels.contains_key(&message.channel) {
+            return Ok(());
+        }
+        Err(Failure::unknown("channel", &message.channel, channels.keys().map(String::as_str)))
+    }
+
+    fn send(&self, message: &Message, cx: &Cx<'_>) -> Result<Value, Failure> {
+        self.channel(message)?;
+        let written = self.file.channels.get(&message.channel).cloned().unwrap_or_default();
+        let latency = written.latency.map_or(SENDING, |span| span.0);
+        let name = message.channel.as_str();
+        if latency > message.timeout {
+            self.clock.sleep(message.timeout, cx.cancel)?;
+            return Err(Failure::new(Kind::InDoubt, format!("{name}: no answer in time")).on(name).sent(Sent::Unknown));
+        }
+        self.clock.sleep(latency, cx.cancel)?;
+        if !(200..300).contains(&written.status) {
+            let kind = if written.status >= 500 || written.status == 429 { Kind::Unavailable } else { Kind::Failed };
+            return Err(Failure::new(kind, format!("{name}: answered {}", written.status)).on(name).sent(Sent::Yes));
+        }
+        self.lock().sent.push(message.clone());
+        Ok(map! { "status" => i32::from(written.status), "latency_ms" => millis(latency) })
+    }
+}
+
+/// The host and port of a database's URL, without the user.
+fn address_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?']).next().unwrap_or(url);
+    rest.rsplit_once('@').map_or(rest, |(_, address)| address)
+}
+
+/// The database's own name in its URL.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split_once('/').map(|(_, path)| path.split('?').next().unwrap_or(path)).filter(|path| !path.is_empty()).unwrap_or("test")
+}
+
+impl Observe for World {
+    fn read(&self, op: &Read, cx: &Cx<'_>) -> Result<Answer, Failure> {
+        if cx.cancel.is_set() {
+            return Err(cancelled());
+        }
+        let (answer, latency) = self.look(op);
+        if !latency.is_zero() {
+            self.clock.sleep(latency, cx.cancel)?;
+        }
+        answer.map(Answer::live)
+    }
+
+    /// All reads see the world at the same time, and take as long as the slowest.
+    fn read_all(&self, ops: &[Read], cx: &Cx<'_>) -> Vec<Result<Answer, Failure>> {
+        if cx.cancel.is_set() {
+            return ops.iter().map(|_| Err(cancelled())).collect();
+        }
+        let (answers, latencies): (Vec<_>, Vec<Duration>) = ops.iter().map(|op| self.look(op)).unzip();
+        let slowest = latencies.into_iter().max().unwrap_or_default();
+        if !slowest.is_zero()
+            && let Err(stopped) = self.clock.sleep(slowest, cx.cancel)
+        {
+            return ops.iter().map(|_| Err(stopped.clone())).collect();
+        }
+        answers.into_iter().map(|answer| answer.map(Answer::live)).collect()
+    }
+
+    fn validate(&self, op: &Write, cx: &Cx<'_>) -> Result<Validation, Failure> {
+        if cx.cancel.is_set() {
+            return Err(cancelled());
+        }
+        match op {
+            Write::Patch { object, subresource, patch, .. } => {
+                let at = self.at();
+                self.lock().cluster.patch(object, *subresource, patch, at, Mode::Try).map(|object| Validation::Accepted(Some(object)))
+            }
+            Write::Send(message) => self.channel(message).map(|()| Validation::NotValidated),
+        }
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+impl Platform for World {
+    fn prepare(&self, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
+        super::prepare::prepare(self, op, cx)
+    }
+
+    fn write(&self, op: &Prepared, cx: &Cx<'_>) -> Result<Answer, Failure> {
+        if cx.cancel.is_set() {
+            return Err(cancelled());
+        }
+        match &op.write {
+            Write::Patch { object, subresource, patch, .. } => {
+                let at = self.at();
+                self.lock().cluster.patch(object, *subresource, patch, at, Mode::Do).map(Answer::live)
+            }
+            Write::Send(message) => self.send(message, cx).map(Answer::live),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What services, databases, channels, logs and metrics answer.
+
+use super::*;
+
+#[test]
+fn without_a_ready_pod_connections_are_refused() {
+    let world = example("outage.yaml");
+    let health = world.health("billing");
+    assert_eq!((health.at(&["ok"]), health.int_at(&["status"])), (Some(&Value::Bool(false)), Some(0)));
+    assert_eq!(health.str_at(&["error"]), Some("connection refused"));
+    assert!(matches!(health.get("latency_ms"), Some(Value::Float(_))));
+    let failure = world.ask(&Read::Http(request("billing", "http://billing:8080/x"))).unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::Unavailable, "GET http://billing:8080/x: connection refused: billing:8080")
+    );
+    let ping = Read::Redis { database: "redis".into(), command: vec!["PING".into()], timeout: WAIT };
+    let failure = world.ask(&ping).unwrap_err();
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unavailable, "redis: connection refused: redis:6379"));
+    world.scale("deployment/redis", 3);
+    world.sleep(3);
+    assert_eq!(world.ask(&ping).unwrap_err().kind, Kind::Unavailable);
+    world.sleep(1);
+    assert_eq!(world.ask(&ping).unwrap(), "PONG".into());
+}
+
+#[test]
+fn http_answers_by_route_and_takes_its_time() {
+    let world = try_load(
+        r#"
+services:
+  billing: { latency: 40ms, routes: { "GET /x": { status: 201, body: { a: 1 }, headers: { X-A: b } }, "GET /late": { latency: 1m } } }
+  consent: { down: true }
+  chat-history: { status: 500 }
+urls: { "https://status.example.com/api": { latency: 300ms } }
+"#,
+    )
+    .unwrap();
+    let answer = world.ask(&Read::Http(request("", "http://billing:8080/x?q=1"))).unwrap();
+    assert_eq!((answer.int_at(&["status"]), answer.str_at(&["body"])), (Some(201), Some(r#"{"a":1}"#)));
+    assert_eq!(answer.str_at(&["headers", "x-a"]), Some("b"));
+    assert_eq!(answer.get("latency_ms"), Some(&40.0.into()));
+    assert_eq!(world.clock().elapsed(), Duration::from_millis(40));
+    let status = |service, url: &str| world.ask(&Read::Http(request(service, url))).map(|answer| answer.int_at(&["status"]).unwrap());
+    assert_eq!(status("billing", "http://billing:8080/unknown").unwrap(), 404);
+    assert_eq!(status("consent", "http://consent:8080/health").unwrap(), 503);
+    assert_eq!(world.health("chat-history").str_at(&["error"]), Some("answered 500"));
+    assert_eq!(status("billing", "http://billing:8080/late").unwrap_err().kind, Kind::Timeout);
+    assert_eq!(status("", "https://status.example.com/api/health").unwrap(), 200);
+    assert!(status("", "https://status.example.com/other").unwrap_err().hint.unwrap().contains("urls:"));
+    for url in ["http://evil.example/", "http://billing:80801/", "http://billing:8080.evil.example/"] {
+        let failure = status("", url).unwrap_err();
+        assert_eq!(failure.kind, Kind::Denied, "{url}");
+        assert!(failure.hint.unwrap().contains("allow"));
+    }
+}
+
+#[test]
+fn reads_at_once_take_as_long_as_the_slowest() {
+    let world = example("slow-gateway.yaml");
+    let ops: Vec<Read> = ["api-gateway", "ai-gateway", "billing"]
+        .map(|name| Read::Health(request(name, &format!("http://{name}:8080/health"))))
+        .into_iter()
+        .collect();
+    let answers = with_cx(|cx| world.read_all(&ops, cx));
+    let latencies: Vec<Value> = answers.into_iter().map(|answer| answer.unwrap().value.get("latency_ms").cloned().unwrap()).collect();
+    assert_eq!(latencies, [180.0.into(), 12.0.into(), 5.0.into()]);
+    assert_eq!(world.clock().elapsed(), Duration::from_millis(180));
+    world.scale("deployment/api-gateway", 7);
+    world.sleep(4);
+    assert_eq!(world.health("api-gateway").get("latency_ms"), Some(&20.0.into()));
+}
+
+#[test]
+fn the_data_of_secrets_never_shows() {
+    let world = try_load("objects: [{ kind: Secret, metadata: { name: auth-secrets }, data: { key: aHVudGVyMmh1bnRlcjI= } }]").unwrap();
+    let object = world.get("secret/auth-secrets");
+    assert!(matches!(object.at(&["data", "key"]), Some(Value::Secret(secret)) if secret.expose() == "hunter2hunter2"));
+    let answer = world.patch("secret/auth-secrets", r#"{"data":{"key":"bmV3c2VjcmV0MTIz"}}"#).unwrap();
+    assert!(!format!("{answer} {answer:?}").contains("bmV3c2VjcmV0"));
+    assert!(
+        matches!(world.get("secret/auth-secrets").at(&["data", "key"]), Some(Value::Secret(secret)) if secret.expose() == "newsecret123")
+    );
+}
+
+#[test]
+fn logs_follow_the_pods_and_the_clock() {
+    let world = try_load(
+        r#"
+workloads:
+  deployment/billing: { replicas: 1, logs: ["INFO a", "ERROR b", { after: 10s, line: "ERROR c" }] }
+  deployment/consent: { replicas: 1, crash: true, logs: ["panic: no database"] }
+"#,
+    )
+    .unwrap();
+    let pod = |app: &str| world.select("pod", &format!("app={app}"))[0].str_at(&["metadata", "name"]).unwrap().to_owned();
+    let query = LogQuery {
+        namespace: "platform".into(),
+        pods: vec![pod("billing")],
+        container: None,
+        tail: None,
+        since: None,
+        previous: false,
+        grep: None,
+        timeout: WAIT,
+    };
+    let lines = |query: &LogQuery| {
+        let answer = world.ask(&Read::Logs(query.clone())).map(|answer| answer.as_list().unwrap().to_vec())?;
+        Ok::<_, Failure>(answer.iter().map(|line| line.str_at(&["line"]).unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(lines(&query).unwrap(), ["INFO a", "ERROR b"]);
+    world.sleep(10);
+    assert_eq!(lines(&query).unwrap(), ["INFO a", "ERROR b", "ERROR c"]);
+    assert_eq!(lines(&LogQuery { tail: Some(2), grep: Some("b".into()), ..query.clone() }).unwrap(), ["ERROR b"]);
+    assert_eq!(lines(&LogQuery { since: Some(Duration::from_secs(5)), ..query.clone() }).unwrap(), ["ERROR c"]);
+    let first = world.ask(&Read::Logs(query.clone())).unwrap().as_list().unwrap()[2].clone();
+    assert_eq!((first.str_at(&["time"]), first.str_at(&["container"])), (Some("2026-01-01T03:00:10.000000000Z"), Some("billing")));
+
+    let crashed = LogQuery { pods: vec![pod("consent")], previous: true, ..query.clone() };
+    assert_eq!(lines(&crashed).unwrap(), ["panic: no database"]);
+    assert_eq!(world.status("deployment/consent"), "1/1/0");
+    for (wrong, message) in [
+        (LogQuery { previous: true, ..query.clone() }, "previous terminated container \"billing\""),
+        (LogQuery { container: Some("x".into()), ..query.clone() }, "container x is not valid for pod"),
+        (LogQuery { grep: Some("(".into()), ..query.clone() }, "`grep`: \"(\" is no regular expression"),
+        (LogQuery { pods: vec!["nothing".into()], ..query.clone() }, "pods \"nothing\" not found"),
+    ] {
+        let failure = lines(&wrong).unwrap_err();
+        assert!(failure.message.starts_with(message), "{}", failure.message);
+    }
+}
+
+#[test]
+fn metrics_are_of_ready_pods() {
+    let world = try_load("workloads: { deployment/billing: { replicas: 2, cpu: 120m, memory: 200Mi } }").unwrap();
+    world.scale("deployment/billing", 3);
+    let selection = Selection {
+        kind: ResourceKind::named("pod").unwrap(),
+        namespace: Some("platform".into()),
+        selector: Some("app=billing".into()),
+        timeout: WAIT,
+    };
+    let answer = world.ask(&Read::PodMetrics(selection)).unwrap();
+    let pods = answer.as_list().unwrap();
+    assert_eq!(pods.len(), 2);
+    assert_eq!(pods[0].get("containers").unwrap().to_string(), r#"[{"cpu_millicores":120,"memory_bytes":209715200,"name":"billing"}]"#);
+}
+
+#[test]
+fn messages_are_kept_and_the_cluster_says_who_it_is() {
+    let world = healthy();
+    let message = Message {
+        channel: "incidents".into(),
+        text: "down".into(),
+        severity: None,
+        fields: Value::Null,
+        key: "run/1".into(),
+        timeout: WAIT,
+    };
+    let answer = with_cx(|cx| world.send(&message, cx)).unwrap();
+    assert_eq!(answer.to_string(), r#"{"latency_ms":20.0,"status":200}"#);
+    assert_eq!(world.sent(), std::slice::from_ref(&message));
+    let failure = with_cx(|cx| world.send(&Message { channel: "incident".into(), ..message }, cx)).unwrap_err();
+    assert_eq!(failure.hint.as_deref(), Some("did you mean `incidents`?"));
+    let info = world.ask(&Read::ClusterInfo).unwrap();
+    assert_eq!(info.str_at(&["uid"]), Some("6f1c0000-0000-4000-8000-000000000001"));
+}

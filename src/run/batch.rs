@@ -1,0 +1,163 @@
+//! A script, run once from its beginning to its end.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use super::{Loaded, Passed, Problem, Request, Stage, Summary, exit, rollback, setup};
+use crate::call::ledger::Found;
+use crate::call::{Latch, Mode, Ui};
+use crate::config::Config;
+use crate::engine::{self, Diagnostic, Script, Shared, header};
+use crate::journal::entry::End;
+use crate::model::{Effect, Failure, Kind};
+
+/// Reads the configuration and the script. Nothing is trusted, opened or begun.
+pub fn load(request: &Request) -> Result<Loaded, Diagnostic> {
+    let plain = |failure: Failure| Diagnostic::at(failure, Default::default());
+    let given = Path::new(&request.script);
+    let own = given.is_file().then_some(given);
+    let config = Config::load(&request.folder, own, &request.dirs).map_err(|error| plain(error.into()))?;
+    let path = engine::script::locate(&config.root, &request.script).map_err(plain)?;
+    let script = Script::load(&engine::parser(), &config.root, &path)?;
+    Ok(Loaded { config, script })
+}
+
+/// A run that ended, whatever it ended in.
+pub struct Finished {
+    /// What it came to.
+    pub summary: Summary,
+    /// How it failed.
+    pub diagnostic: Option<Diagnostic>,
+}
+
+/// Runs a script. The error is what kept the run from beginning: then nothing was done, and there is no journal.
+pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>) -> Result<Finished, Failure> {
+    let Loaded { config, script } = loaded;
+    if request.dry_run && matches!(request.stage, Stage::Replay(_)) {
+        return Err(Failure::bad_argument("a replay changes nothing by itself; --dry-run has no meaning with it"));
+    }
+    let config = Arc::new(config);
+    let staged = setup::stage(request, &config, &latch)?;
+    let given = header::parameters(script.header.as_ref(), &request.params);
+    // A replay takes the recorded parameters unless others are given.
+    let params = match (&staged.params, request.params.is_empty()) {
+        (Some(recorded), true) => recorded.clone(),
+        _ => given?,
+    };
+    let root = config.root.clone();
+    let pipeline = setup::pipeline(request, config, staged, &script, &params, ui, latch)?;
+    let shared = Shared::new(pipeline, params);
+    shared.pipeline.ui.event(&crate::call::ui::Event::Run(&started(&shared, &script)));
+    let engine = engine::build(engine::parser(), &shared, &root);
+    let result = engine::run(&engine, &shared, &script).map(|_| ());
+    let result = result.and_then(|()| all_replayed(&shared, &script));
+    let diagnostic = result.err();
+    if let Some(diagnostic) = &diagnostic
+        && shared.pipeline.mode == Mode::Apply
+        && !matches!(request.stage, Stage::Replay(_))
+    {
+        let text = |name: &str| script.source(name);
+        shared.pipeline.ui.event(&crate::call::ui::Event::Failed(&|colour| diagnostic.render(&text, colour)));
+        if let Err(failure) = rollback::offer(&engine, &shared) {
+            shared.pipeline.ui.event(&crate::call::ui::Event::Note(&format!("the rollback failed: {}", failure.message)));
+        }
+    }
+    Ok(finish(&shared, &script, diagnostic))
+}
+
+fn started(shared: &Shared, script: &Script) -> crate::call::ui::Started {
+    let pipeline = &shared.pipeline;
+    crate::call::ui::Started {
+        run: pipeline.journal.run_id().to_owned(),
+        script: script.name.clone(),
+        title: script.header.as_ref().map(|header| header.title.clone()).unwrap_or_default(),
+        environment: pipeline.platform.environment().name.clone(),
+        platform: pipeline.platform_name.clone(),
+        dry_run: pipeline.mode == Mode::Rehearse,
+    }
+}
+
+/// A replay whose script ended before the recording did has diverged too.
+fn all_replayed(shared: &Shared, script: &Script) -> Result<(), Diagnostic> {
+    match shared.pipeline.history.left() {
+        0 => Ok(()),
+        left => {
+            let failure = Failure::new(Kind::Diverged, format!("the script ended, and {left} recorded calls were not made"));
+            Err(Diagnostic::at(failure, crate::model::Position { file: script.name.as_str().into(), ..Default::default() }))
+        }
+    }
+}
+
+/// Writes the footer and sums up.
+fn finish(shared: &Shared, script: &Script, mut diagnostic: Option<Diagnostic>) -> Finished {
+    let pipeline = &shared.pipeline;
+    if let Some(diagnostic) = &mut diagnostic {
+        diagnostic.failure = pipeline.masker.failure(diagnostic.failure.clone());
+    }
+    let passed: Vec<Passed> = shared
+        .passed_failures
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .drain(..)
+        .map(|(step, failure)| Passed { step, failure })
+        .collect();
+    let mut ledger = std::mem::take(&mut *pipeline.ledger());
+    ledger.changes.sort_by(|a, b| a.id.cmp(&b.id));
+    ledger.findings.sort_by(|a, b| a.id.cmp(&b.id));
+    let (mut status, mut exit) = match &diagnostic {
+        Some(diagnostic) => exit::of(diagnostic.failure.kind),
+        None if !passed.is_empty() => ("failed", exit::FAILED),
+        None => ("ok", exit::OK),
+    };
+    // A write that nobody knows the end of outweighs how the script took it.
+    if ledger.changes.iter().any(|change| change.status == "in_doubt") && exit != exit::JOURNAL {
+        (status, exit) = exit::of(Kind::InDoubt);
+    }
+    let elapsed = pipeline.platform.clock().elapsed();
+    let duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3;
+    let footer = End {
+        status: status.to_owned(),
+        exit,
+        ms: duration_ms,
+        calls: ledger.calls,
+        changes: ledger.changes.len() as u64,
+        failure: diagnostic.as_ref().map(|diagnostic| diagnostic.failure.clone()),
+    };
+    if let Err(failure) = pipeline.journal.finish(pipeline.platform.clock().now(), footer)
+        && exit != exit::JOURNAL
+    {
+        (status, exit) = exit::of(failure.kind);
+        diagnostic = Some(Diagnostic::at(failure, Default::default()));
+    }
+    // A refused change is found, not failed: the rehearsal went through, and says what would not.
+    if exit == exit::OK && ledger.findings.iter().any(|finding| finding.finding == Found::Refused) {
+        (status, exit) = ("failed", exit::FAILED);
+    }
+    let environment = pipeline.platform.environment().name.clone();
+    let (changes, messages) = ledger.changes.into_iter().partition(|change| change.effect == Effect::Change);
+    let summary = Summary {
+        run: pipeline.journal.run_id().to_owned(),
+        script: script.name.clone(),
+        title: script.header.as_ref().map(|header| header.title.clone()).unwrap_or_default(),
+        environment,
+        platform: pipeline.platform_name.clone(),
+        dry_run: pipeline.mode == Mode::Rehearse,
+        params: shared.params.clone(),
+        status,
+        exit,
+        duration_ms,
+        calls: ledger.calls,
+        changes,
+        messages,
+        findings: ledger.findings,
+        passed,
+        error: diagnostic.as_ref().map(|diagnostic| Problem {
+            failure: diagnostic.failure.clone(),
+            file: diagnostic.at.file.to_string(),
+            line: diagnostic.at.line,
+            column: diagnostic.at.column,
+        }),
+        journal: pipeline.journal.path().to_owned(),
+    };
+    Finished { summary, diagnostic }
+}

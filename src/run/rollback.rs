@@ -1,0 +1,56 @@
+//! What a failed run offers to take back.
+
+use std::sync::PoisonError;
+
+use rhai::Engine;
+
+use crate::call::ui::Question;
+use crate::engine::Shared;
+use crate::engine::step::Rollback;
+use crate::model::Failure;
+
+/// The id under which `--answer` speaks for the person: `--answer rollback=yes`.
+pub const ANSWER: &str = "rollback";
+
+/// Offers the rollbacks of the failed steps and of the finished ones, newest first, and runs them if a person says yes.
+///
+/// They are listed before they run, and the first that fails ends it: what it left must be looked at by a person.
+pub fn offer(engine: &Engine, shared: &Shared) -> Result<(), Failure> {
+    let mut steps = std::mem::take(&mut *shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner));
+    let changed: Vec<String> = shared.pipeline.ledger().inverses.iter().filter_map(|(step, _)| step.clone()).collect();
+    steps.retain(|step| !step.never && (step.block.is_some() || changed.iter().any(|title| **title == *step.step)));
+    // A stable sort keeps the order in time within each half.
+    steps.sort_by_key(|step| step.failed);
+    steps.reverse();
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let details = steps.iter().map(|step| describe(shared, step)).collect();
+    let question = Question {
+        environment: shared.pipeline.platform.environment().name.clone(),
+        text: "roll back?".to_owned(),
+        details,
+        choices: "[y]es [n]o".to_owned(),
+    };
+    let given = shared.pipeline.answers.get(ANSWER).cloned();
+    let answer = given.or_else(|| shared.pipeline.ui.ask(&question)).unwrap_or_default();
+    if !matches!(answer.trim(), "y" | "yes") {
+        return Ok(());
+    }
+    shared.pipeline.latch.reopen()?;
+    steps.iter().try_for_each(|step| shared.roll_back(engine, step))
+}
+
+fn describe(shared: &Shared, step: &Rollback) -> String {
+    let state = if step.failed { "failed" } else { "finished" };
+    let how = match &step.block {
+        Some(_) => "its rollback block".to_owned(),
+        None => {
+            let ledger = shared.pipeline.ledger();
+            let own = ledger.inverses.iter().filter(|(title, _)| title.as_deref() == Some(&*step.step));
+            let targets: Vec<String> = own.map(|(_, inverse)| inverse.target()).collect();
+            format!("the recorded inverses of {}", targets.join(", "))
+        }
+    };
+    format!("{} ({state}): {how}", step.step)
+}
