@@ -1,0 +1,37 @@
+//! The folders of `src` import only from those below them.
+
+use std::fs;
+use std::path::Path;
+
+const LAYERS: [&str; 9] = ["model", "config", "journal", "platform", "call", "host", "engine", "run", "cli"];
+
+fn sources(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn a_folder_imports_only_from_below() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for (level, layer) in LAYERS.iter().enumerate() {
+        let mut files = Vec::new();
+        sources(&root.join(layer), &mut files);
+        assert!(!files.is_empty(), "{layer} is empty");
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            for above in &LAYERS[level + 1..] {
+                if text.contains(&format!("crate::{above}::")) {
+                    wrong.push(format!("{} uses crate::{above}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

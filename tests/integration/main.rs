@@ -1,0 +1,16 @@
+//! The integration tests: the real binary, run in projects of their own. One topic a file.
+
+// Helpers outside of `#[test]` functions fail a test by panicking, start the binary, and measure how long it takes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, unreachable_pub)]
+
+// Not every topic needs every helper.
+#[allow(dead_code)]
+mod support;
+
+mod arguments;
+mod layers;
+mod outage;
+mod parameters;
+mod repository;
+mod scripts;
+mod services;
