@@ -43,3 +43,22 @@ fn the_reference_is_current() {
     let file = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/functions.md")).unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), file, "cargo run -- reference > docs/functions.md");
 }
+
+#[test]
+fn the_examples_of_every_function_run_and_answer_what_they_say() {
+    let state = tempfile::tempdir().unwrap();
+    for function in runbook::host::FUNCTIONS {
+        for example in function.spec.examples {
+            // The last line is the expression whose value is stated, in JSON.
+            let (before, last) = example.code.rsplit_once('\n').unwrap_or(("", example.code));
+            let stated = example.result.replace('{', "#{").replace("null", "()");
+            let compared = if stated.is_empty() { "true".to_owned() } else { format!("it == {stated}") };
+            let script = format!("{before}\nlet it = {};\nif !({compared}) {{ throw `answered ${{it}}`; }}\n", last.trim_end_matches(';'));
+            let file = state.path().join("example.rhai");
+            std::fs::write(&file, script.trim_start()).unwrap();
+            let output = runbook(state.path(), &["run", file.to_str().unwrap(), "--world"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {}\n{said}", function.spec.name, example.title);
+        }
+    }
+}

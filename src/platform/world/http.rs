@@ -168,10 +168,14 @@ impl Reply {
         let (url, latency) = (&request.url, self.latency);
         let target = request.service.as_deref().unwrap_or(url);
         match self.outcome {
-            Outcome::Answer { status, headers, body } => Ok(map! {
-                "status" => i32::from(status), "headers" => headers, "body" => body,
-                "latency_ms" => millis(latency), "timings" => timings(latency),
-            }),
+            Outcome::Answer { status, headers, body } => {
+                let json = headers.get("content-type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("application/json"));
+                let parsed = json.then(|| serde_json::from_str::<Value>(&body).ok()).flatten();
+                Ok(map! {
+                    "status" => i32::from(status), "headers" => headers, "body" => parsed.unwrap_or(Value::Str(body)),
+                    "latency_ms" => millis(latency), "timings" => timings(latency),
+                })
+            }
             Outcome::Refused(why) => Err(Failure::new(Kind::Unavailable, format!("{} {url}: {why}", request.method)).on(target)),
             Outcome::Late => {
                 let waited = duration::show(latency);

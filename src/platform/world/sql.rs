@@ -18,6 +18,15 @@ enum Matcher {
     Pattern(Regex),
 }
 
+/// The column of the one statement that every database answers, `SELECT 1` or `SELECT 1 AS name`.
+fn select_one(statement: &str) -> Option<&str> {
+    match statement.split(' ').collect::<Vec<_>>().as_slice() {
+        [select, "1"] if select.eq_ignore_ascii_case("select") => Some("?column?"),
+        [select, "1", r#as, name] if select.eq_ignore_ascii_case("select") && r#as.eq_ignore_ascii_case("as") => Some(name),
+        _ => None,
+    }
+}
+
 impl Answers {
     pub(super) fn new(source: &Source, name: &str, written: &DatabaseFile) -> Result<Self, Failure> {
         let mut answers = Vec::new();
@@ -47,8 +56,8 @@ impl Answers {
             text && answer.params.as_ref().is_none_or(|params| *params == statement.params)
         };
         let Some((_, answer)) = self.0.iter().find(fits) else {
-            if wanted.eq_ignore_ascii_case("select 1") {
-                return Ok(map! { "columns" => vec!["?column?".into()], "rows" => vec![map! { "?column?" => 1 }] });
+            if let Some(column) = select_one(&wanted) {
+                return Ok(map! { "columns" => vec![column.into()], "rows" => vec![map! { column => 1 }] });
             }
             let database = &statement.database;
             let shown = text::short(&wanted, 200);
@@ -148,6 +157,7 @@ databases:
         let shown = |text: &str, params| ask(text, params, 100).unwrap().to_string();
         assert_eq!(shown("SELECT count(*)\nFROM documents", vec![]), r#"{"columns":["count"],"rows":[{"count":42}]}"#);
         assert!(shown("select * from users where id = $1", vec![7.into()]).starts_with(r#"{"columns":["name","id"]"#));
+        assert_eq!(shown("SELECT 1 AS one", vec![]), r#"{"columns":["one"],"rows":[{"one":1}]}"#);
         assert_eq!(shown("select 1;", vec![]), r#"{"columns":["?column?"],"rows":[{"?column?":1}]}"#);
         assert_eq!(ask("select * from users where id = $1", vec![7.into()], 1).unwrap_err().kind, Kind::TooLarge);
         let failure = ask("SELECT * FROM nowhere", vec![], 1).unwrap_err();
