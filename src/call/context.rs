@@ -52,7 +52,7 @@ impl<'a> Cx<'a> {
     fn taken(&self, op: &Read, answer: Result<crate::model::Answer, Failure>) -> Result<Value, Failure> {
         self.pipeline.masker.learn(self.pipeline.platform.new_secrets());
         let mut answer = answer.map_err(|failure| self.pipeline.masker.failure(failure))?;
-        self.provenance.set(self.provenance.get().max(answer.provenance));
+        self.rests_on(answer.provenance);
         let secret = match op {
             Read::Object(object) => object.kind.singular == "secret",
             Read::Objects(selection) => selection.kind.singular == "secret",
@@ -167,6 +167,11 @@ impl<'a> Cx<'a> {
     /// An answer given beforehand on the command line (`--answer ID=VALUE`).
     pub fn given_answer(&self, id: &str) -> Option<&str> {
         self.pipeline.answers.get(id).map(String::as_str)
+    }
+
+    /// Notes where something that the answer rests on came from.
+    pub(super) fn rests_on(&self, provenance: Provenance) {
+        self.provenance.set(self.provenance.get().max(provenance));
     }
 
     pub(super) fn provenance(&self) -> Provenance {

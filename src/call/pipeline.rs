@@ -131,6 +131,7 @@ impl Pipeline {
         for (number, prepared) in (0..).zip(prepared) {
             // What is so already is not done again.
             if prepared.before == prepared.after && call.effect == Effect::Change {
+                cx.rests_on(prepared.provenance);
                 done.push(Done { prepared, status: "unchanged", answer: None });
                 continue;
             }

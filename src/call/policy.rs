@@ -169,6 +169,7 @@ mod tests {
             refusal: None,
             validated: None,
             remarks: vec![],
+            provenance: Default::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::call::ledger::Found;
 use crate::call::{Frame, Function, Mode, pipeline::Opened};
 use crate::host::flow as specs;
 use crate::model::spec::Args;
-use crate::model::{Failure, Kind, Value, duration};
+use crate::model::{Failure, Kind, Unsent, Value, duration};
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 type Flow = fn(&Shared, &NativeCallContext<'_>, Dynamic, &Args) -> Outcome;
@@ -122,13 +122,25 @@ fn retry(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Ar
         let failure = failure::of(&error);
         let again = failure.kind.retryable() || args.option_bool("any");
         if attempt >= times || !again || shared.pipeline.latch.check().is_err() {
-            return Err(error);
+            let simulated = shared.pipeline.mode == Mode::Rehearse && !shared.pipeline.ledger().changes.is_empty();
+            return if simulated && again { unproven(shared, ctx, args, &failure) } else { Err(error) };
         }
         let clock = shared.pipeline.platform.clock();
         clock.sleep(delay, shared.pipeline.latch.cancel()).map_err(|failure| thrown(&failure, Some(&position(ctx))))?;
         delay = (delay * 2).min(Duration::from_secs(60));
     }
     Ok(Dynamic::UNIT)
+}
+
+/// What did not succeed after simulated changes may well succeed after real ones: listed, and passed.
+fn unproven(shared: &Shared, ctx: &NativeCallContext<'_>, args: &Args, failure: &Failure) -> Outcome {
+    let (pipeline, at) = (&shared.pipeline, position(ctx));
+    let fail = |failure: Failure| thrown(&failure, Some(&at));
+    let Opened { call: own, started, .. } = pipeline.open(&specs::retry::RETRY, Vec::new(), at.clone(), &frame(ctx)).map_err(fail)?;
+    pipeline.finding(&own, Found::Unproven, format!("what was tried did not succeed: {}", failure.message));
+    let unknown = || Value::Unsent(Unsent { call: own.id.clone(), function: own.function.to_owned() });
+    let answer = args.option("assume").cloned().unwrap_or_else(unknown);
+    pipeline.close(&specs::retry::RETRY, &own, started, Ok(answer)).map(to_dynamic).map_err(fail)
 }
 
 fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Args) -> Outcome {

@@ -197,6 +197,8 @@ pub struct Prepared {
     pub validated: Option<bool>,
     /// What a person should know: an autoscaler owns the number, and the like.
     pub remarks: Vec<String>,
+    /// Where `before` came from.
+    pub provenance: Provenance,
 }
 
 impl Read {

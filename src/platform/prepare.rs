@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::objects::{leaves, path_text};
 use super::{Cx, Observe, equivalent};
 use crate::model::operation::{PatchVerb, Selection};
-use crate::model::{Failure, Map, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
+use crate::model::{Answer, Failure, Map, ObjectRef, Prepared, Provenance, Read, ResourceKind, Value, Write};
 
 /// Prepares a write against what a platform answers now.
 pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
@@ -13,9 +13,10 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
         Write::Patch { object, verb, .. } => {
             let (current, scalers) = match verb {
                 PatchVerb::Scale => with_autoscalers(observe, object, cx)?,
-                _ => (observe.read(&Read::Object(object.clone()), cx)?.value, Value::Null),
+                _ => (observe.read(&Read::Object(object.clone()), cx)?, Value::Null),
             };
-            let mut prepared = patch(observe, op, &current);
+            let (current, provenance) = (current.value, current.provenance);
+            let mut prepared = Prepared { provenance, ..patch(observe, op, &current) };
             prepared.remarks = owners(&prepared, &current, &scalers);
             Ok(prepared)
         }
@@ -31,6 +32,7 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
                 refusal: None,
                 validated: None,
                 remarks: Vec::new(),
+                provenance: Provenance::default(),
                 write: op,
             })
         }
@@ -67,16 +69,17 @@ pub(super) fn patch(observe: &dyn Observe, op: Write, current: &Value) -> Prepar
         refusal: None,
         validated: None,
         remarks: Vec::new(),
+        provenance: Provenance::default(),
         write: op,
     }
 }
 
 /// Reads an object and the autoscalers beside it at the same time; autoscalers that cannot be listed are none.
-fn with_autoscalers(observe: &dyn Observe, object: &ObjectRef, cx: &Cx<'_>) -> Result<(Value, Value), Failure> {
+fn with_autoscalers(observe: &dyn Observe, object: &ObjectRef, cx: &Cx<'_>) -> Result<(Answer, Value), Failure> {
     let kind = ResourceKind::named("horizontalpodautoscaler")?;
     let selection = Selection { kind, namespace: object.namespace.clone(), selector: None, timeout: Duration::from_secs(10) };
     let mut answers = observe.read_all(&[Read::Object(object.clone()), Read::Objects(selection)], cx).into_iter();
-    let current = answers.next().ok_or_else(cut_short)??.value;
+    let current = answers.next().ok_or_else(cut_short)??;
     let scalers = answers.next().and_then(Result::ok).map(|answer| answer.value).unwrap_or_default();
     Ok((current, scalers))
 }

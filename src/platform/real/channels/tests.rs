@@ -71,6 +71,7 @@ fn send_to(url: String, kind: ChannelKind, signing: Option<SecretSource>) -> Res
         refusal: None,
         validated: None,
         remarks: vec![],
+        provenance: Default::default(),
     };
     let cancel = Cancel::default();
     real.write(&prepared, &Cx { cancel: &cancel, progress: &|_| {} }).map(|answer| answer.value)

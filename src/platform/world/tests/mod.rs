@@ -121,6 +121,7 @@ impl World {
             refusal: None,
             validated: None,
             remarks: Vec::new(),
+            provenance: Default::default(),
         };
         with_cx(|cx| self.write(&prepared, cx)).map(|answer| answer.value)
     }
