@@ -62,3 +62,42 @@ fn the_examples_of_every_function_run_and_answer_what_they_say() {
         }
     }
 }
+
+#[test]
+fn every_snippet_of_the_documents_runs() {
+    let state = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (document, least) in [("README.md", 1), ("docs/runbooks.md", 5)] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let snippets: Vec<&str> = text.split("```rhai\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(snippets.len() >= least, "{document} has {} snippets", snippets.len());
+        for (number, snippet) in snippets.iter().enumerate() {
+            let file = state.path().join("snippet.rhai");
+            std::fs::write(&file, snippet).unwrap();
+            for mode in [&["--world"][..], &["--world", "--dry-run"]] {
+                let args = [&["run", file.to_str().unwrap()][..], mode].concat();
+                let output = runbook(state.path(), &args);
+                assert!(output.status.success(), "{document}, snippet {number}\n{}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_world_of_the_documents_is_one() {
+    let state = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/worlds.md")).unwrap();
+    let yaml = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (world, script) = (state.path().join("world.yaml"), state.path().join("look.rhai"));
+    std::fs::write(&world, yaml).unwrap();
+    std::fs::write(
+        &script,
+        "check(get(\"configmap/database-config\").data.max_connections == \"100\", \"the object\");\n\
+        check(sql(\"postgres\", \"SELECT count(*) FROM t\")[0].count == 42, \"the statement\");\n\
+        check(redis(\"redis\", [\"HGET\", \"user:1\", \"name\"]) == \"ann\", \"the key\");\n\
+        check(http_health(\"consent\").status == 500 && !http_health(\"billing\").ok, \"the services\");\n",
+    )
+    .unwrap();
+    let output = runbook(state.path(), &["run", script.to_str().unwrap(), "--world", world.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
