@@ -11,6 +11,8 @@ mod arguments;
 mod layers;
 mod outage;
 mod parameters;
+mod rehearsal;
 mod repository;
 mod scripts;
 mod services;
+mod services_outage;

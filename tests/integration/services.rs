@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: this test needs the real systems, run tests/run"))
 }
 
-fn kubectl(args: &[&str]) -> String {
+pub(crate) fn kubectl(args: &[&str]) -> String {
     let output = Command::new(variable("RUNBOOK_TEST_KUBECTL"))
         .args(["--kubeconfig", &variable("RUNBOOK_TEST_KUBECONFIG"), "--context", "test"])
         .args(args)
@@ -18,7 +18,7 @@ fn kubectl(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn runbook(folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn runbook(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_runbook"))
         .args(args)
         .current_dir(folder)
@@ -54,7 +54,7 @@ fn project(namespace: &str, context: &str, protected: bool) -> tempfile::TempDir
     folder
 }
 
-fn trusted(folder: &Path) {
+pub(crate) fn trusted(folder: &Path) {
     let output = runbook(folder, &["trust", "--yes"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
