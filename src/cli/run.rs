@@ -11,7 +11,8 @@ use clap::{Args, ValueEnum};
 use super::{colour, here, summary, terminal};
 use crate::call::{Latch, Ui};
 use crate::config::Dirs;
-use crate::model::{Failure, Kind};
+use crate::engine::{Script, steps};
+use crate::model::{Failure, Kind, text};
 use crate::run::{self, Request, Stage, batch, exit};
 
 /// Run a runbook.
@@ -35,6 +36,15 @@ pub struct RunArgs {
     /// Let a recorded run answer: an id, the beginning of one, or `last`. The script must make the same calls.
     #[arg(long, value_name = "RUN", conflicts_with = "dry_run")]
     replay: Option<String>,
+    /// List the steps, with their numbers, and run nothing.
+    #[arg(long)]
+    list_steps: bool,
+    /// Begin with a step, by its title or its number: those before it are skipped. What stands outside of steps runs.
+    #[arg(long, value_name = "STEP", conflicts_with = "replay")]
+    from: Option<String>,
+    /// Ask before each step: run it, skip it, or quit.
+    #[arg(short, long, conflicts_with = "replay")]
+    interactive: bool,
     /// Confirm moderate changes beforehand.
     #[arg(short, long)]
     yes: bool,
@@ -69,6 +79,7 @@ Examples:
   runbook run emergency/system-outage --world examples/worlds/outage.yaml
   runbook run api-gateway/high-response-times --env staging --param replicas=6
   runbook run emergency/system-outage --env prod --dry-run -o json | jq '.changes[].equivalent'
+  runbook run emergency/system-outage --env prod --from \"Restore the core services\"
   runbook run emergency/system-outage --replay last";
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -98,6 +109,8 @@ impl RunArgs {
             confirm: self.confirm.clone(),
             answers: self.answers.iter().cloned().collect::<BTreeMap<_, _>>(),
             journal: self.journal.clone(),
+            from: self.from.clone(),
+            interactive: self.interactive,
         })
     }
 }
@@ -124,6 +137,14 @@ pub fn run(args: &RunArgs) -> Result<i32, Failure> {
             return Ok(exit::USAGE);
         }
     };
+    if args.list_steps {
+        return list_steps(&loaded.script, json);
+    }
+    if args.interactive && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(
+            Failure::bad_argument("--interactive needs a terminal to ask on").hint("`--from STEP` begins with a step without asking")
+        );
+    }
     let sources: BTreeMap<String, String> = loaded
         .script
         .modules
@@ -147,6 +168,22 @@ pub fn run(args: &RunArgs) -> Result<i32, Failure> {
         super::written(summary::write(&finished.summary, colour(&io::stdout()), &mut io::stdout().lock()))?;
     }
     Ok(finished.summary.exit)
+}
+
+/// Lists the steps of a script.
+fn list_steps(script: &Script, json: bool) -> Result<i32, Failure> {
+    let steps = steps::list(&script.ast);
+    let text = if json {
+        serde_json::to_string_pretty(&steps).map_err(|error| Failure::new(Kind::Failed, error.to_string()))?
+    } else {
+        let line = |(number, step): (usize, &steps::Listed)| {
+            let title = if step.title.is_empty() { "(its title is computed)" } else { &step.title };
+            let rollback = if step.rollback { ", with a rollback" } else { "" };
+            format!("{number:>3}  {}  ({}:{}{rollback})", text::one_line(title), script.name, step.line)
+        };
+        (1..).zip(&steps).map(line).collect::<Vec<_>>().join("\n")
+    };
+    super::written(writeln!(io::stdout().lock(), "{text}"))
 }
 
 /// The first SIGINT, SIGTERM or SIGHUP stops cleanly and says so at once; the second stops now.

@@ -51,7 +51,6 @@ struct State {
     /// Whether a live line is on the screen.
     drawn: bool,
     failure_shown: bool,
-    nested: usize,
 }
 
 /// Without a terminal a wait is said this often.
@@ -131,17 +130,13 @@ impl Terminal {
         let took = elapsed.map(|elapsed| self.paint(DIM, &format!(" {}", duration::show(elapsed)))).unwrap_or_default();
         let line = match step {
             StepState::Started => format!("{} {}", self.paint(CYAN, "▸"), self.paint(BOLD, &title)),
+            StepState::Skipped => self.paint(DIM, &format!("- {title} (skipped)")),
             StepState::Finished => format!("{} {title}{took}", self.paint(GREEN, "✓")),
             StepState::Failed => format!("{} {title}{took}", self.paint(RED, "✗")),
             StepState::RollingBack => format!("{} rolling back: {title}", self.paint(YELLOW, "↶")),
             StepState::RolledBack => format!("{} rolled back: {title}", self.paint(GREEN, "✓")),
             StepState::RollbackFailed => format!("{} rollback failed: {title}", self.paint(RED, "✗")),
         };
-        if step == StepState::Started {
-            state.nested += 1;
-        } else {
-            state.nested = state.nested.saturating_sub(1);
-        }
         self.line(state, &line);
     }
 

@@ -10,6 +10,7 @@ pub mod modules;
 pub mod opaque;
 pub mod script;
 pub mod step;
+pub mod steps;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -39,6 +40,8 @@ pub struct Shared {
     pub params: Value,
     /// What can take the run's steps back, oldest first.
     pub rollbacks: Mutex<Vec<step::Rollback>>,
+    /// Which steps run.
+    pub gate: steps::Gate,
     /// Failures of steps that said `on_error: "continue"`.
     pub passed_failures: Mutex<Vec<(String, Failure)>>,
 }
@@ -46,7 +49,12 @@ pub struct Shared {
 impl Shared {
     /// What a run's functions share.
     pub fn new(pipeline: Pipeline, params: Value) -> Arc<Self> {
-        Arc::new(Self { pipeline, params, rollbacks: Mutex::default(), passed_failures: Mutex::default() })
+        Self::gated(pipeline, params, steps::Gate::default())
+    }
+
+    /// What a run's functions share, where not every step runs.
+    pub fn gated(pipeline: Pipeline, params: Value, gate: steps::Gate) -> Arc<Self> {
+        Arc::new(Self { pipeline, params, gate, rollbacks: Mutex::default(), passed_failures: Mutex::default() })
     }
 }
 

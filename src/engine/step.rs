@@ -9,6 +9,7 @@ use rhai::{
 
 use super::failure::{self, thrown};
 use super::flow::snapshot;
+use super::steps::Choice;
 use super::{Shared, convert};
 use crate::call::Frame;
 use crate::call::ui::Event;
@@ -103,6 +104,19 @@ fn run(
         Some(options) => checked(convert::to_value(&ctx.eval_expression_tree(options)?)).map_err(|failure| thrown(&failure, Some(&at)))?,
         None => Options { goes_on: false, never: false },
     };
+    let pipeline = &shared.pipeline;
+    match shared.gate.pass(&title, &at, &*pipeline.ui, &pipeline.platform.environment().name) {
+        Ok(Choice::Run) => {}
+        Ok(Choice::Skip(by)) => {
+            shared.step_line(&title, StepState::Skipped, &at, None, Some(by)).map_err(|failure| thrown(&failure, Some(&at)))?;
+            return Ok(Dynamic::UNIT);
+        }
+        Err(failure) => {
+            pipeline.latch.trip(failure.clone());
+            pipeline.latch.place(&at);
+            return Err(thrown(&failure, Some(&at)));
+        }
+    }
     let block = match rollback {
         Some(block) => snapshot(ctx.eval_expression_tree(block)?),
         None => None,
@@ -159,9 +173,21 @@ impl Shared {
         at: &Position,
         elapsed: Option<std::time::Duration>,
     ) -> Result<(), Failure> {
+        self.step_line(title, state, at, elapsed, None)
+    }
+
+    fn step_line(
+        &self,
+        title: &str,
+        state: StepState,
+        at: &Position,
+        elapsed: Option<std::time::Duration>,
+        by: Option<&str>,
+    ) -> Result<(), Failure> {
         self.pipeline.ui.event(&Event::Step(title, state, elapsed));
         let ms = elapsed.map(|elapsed| elapsed.as_secs_f64() * 1e3);
-        self.pipeline.append(&Entry::Step(entry::Step { step: Cow::Borrowed(title), state, at: at.clone(), ms }))
+        let by = by.map(Cow::Borrowed);
+        self.pipeline.append(&Entry::Step(entry::Step { step: Cow::Borrowed(title), state, at: at.clone(), ms, by }))
     }
 
     /// Runs a step's rollback: its own block, else the inverses of its changes, newest first.

@@ -99,6 +99,9 @@ pub struct Step<'a> {
     /// How long it took, at its end.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_millis")]
     pub ms: Option<f64>,
+    /// By whose word it was skipped: `--from`, `person` or `recording`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Cow<'a, str>>,
 }
 
 /// What became of a step.
@@ -107,6 +110,8 @@ pub struct Step<'a> {
 pub enum StepState {
     /// It begins.
     Started,
+    /// It was left out.
+    Skipped,
     /// It went through.
     Finished,
     /// It failed.

@@ -94,6 +94,7 @@ pub(crate) fn step(state: StepState) -> Entry<'static> {
         state,
         at: Position { file: "scripts/a.rhai".into(), line: 10, column: 1 },
         ms: (state != StepState::Started).then_some(1_500.0),
+        by: None,
     })
 }
 

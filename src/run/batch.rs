@@ -7,7 +7,7 @@ use super::{Loaded, Passed, Problem, Request, Stage, Summary, exit, rollback, se
 use crate::call::ledger::Found;
 use crate::call::{Latch, Mode, Ui};
 use crate::config::Config;
-use crate::engine::{self, Diagnostic, Script, Shared, header};
+use crate::engine::{self, Diagnostic, Script, Shared, header, steps};
 use crate::journal::entry::End;
 use crate::model::{Effect, Failure, Kind};
 
@@ -37,7 +37,9 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
         return Err(Failure::bad_argument("a replay changes nothing by itself; --dry-run has no meaning with it"));
     }
     let config = Arc::new(config);
-    let staged = setup::stage(request, &config, &latch)?;
+    let gate = gate(request, &script)?;
+    let mut staged = setup::stage(request, &config, &latch)?;
+    let gate = staged.steps.take().map_or(gate, steps::Gate::recorded);
     let given = header::parameters(script.header.as_ref(), &request.params);
     // A replay takes the recorded parameters unless others are given.
     let params = match (&staged.params, request.params.is_empty()) {
@@ -46,11 +48,11 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
     };
     let root = config.root.clone();
     let pipeline = setup::pipeline(request, config, staged, &script, &params, ui, latch)?;
-    let shared = Shared::new(pipeline, params);
+    let shared = Shared::gated(pipeline, params, gate);
     shared.pipeline.ui.event(&crate::call::ui::Event::Run(&started(&shared, &script)));
     let engine = engine::build(engine::parser(), &shared, &root);
     let result = engine::run(&engine, &shared, &script).map(|_| ());
-    let result = result.and_then(|()| all_replayed(&shared, &script));
+    let result = result.and_then(|()| all_replayed(&shared, &script)).and_then(|()| begun(request, &shared, &script));
     let diagnostic = result.err();
     if let Some(diagnostic) = &diagnostic
         && shared.pipeline.mode == Mode::Apply
@@ -63,6 +65,23 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
         }
     }
     Ok(finish(&shared, &script, diagnostic))
+}
+
+/// Which steps are to run.
+fn gate(request: &Request, script: &Script) -> Result<steps::Gate, Failure> {
+    let listed = steps::list(&script.ast);
+    let from = request.from.as_deref().map(|wanted| steps::find(&listed, wanted)).transpose()?;
+    Ok(steps::Gate::new(&script.name, from, request.interactive))
+}
+
+/// A run that never came to the step that it was to begin with has done nothing of what was asked.
+fn begun(request: &Request, shared: &Shared, script: &Script) -> Result<(), Diagnostic> {
+    if !shared.gate.is_waiting() {
+        return Ok(());
+    }
+    let wanted = request.from.as_deref().unwrap_or_default();
+    let failure = Failure::new(Kind::Failed, format!("the script ended and never came to the step {wanted:?}: no step was run"));
+    Err(Diagnostic::at(failure, crate::model::Position { file: script.name.as_str().into(), ..Default::default() }))
 }
 
 fn started(shared: &Shared, script: &Script) -> crate::call::ui::Started {

@@ -56,6 +56,10 @@ pub struct Request {
     pub answers: BTreeMap<String, String>,
     /// `--journal`.
     pub journal: Option<PathBuf>,
+    /// `--from`: the step, by title or number, that the first of the run's steps is.
+    pub from: Option<String>,
+    /// `--interactive`: a person is asked before each step.
+    pub interactive: bool,
 }
 
 /// What a run came to: the object that `-o json` prints.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::call::Change;
 use crate::call::history::{Recorded, Replay, revived};
+use crate::journal::entry::{Entry, StepState};
 use crate::journal::{Journal, RecordedCall};
 use crate::model::{Effect, Failure, Value};
 
@@ -29,6 +30,15 @@ pub fn replay(journal: &Journal) -> Result<Replay, Failure> {
         calls.insert(call.id, recorded);
     }
     Ok(Replay::new(journal.header.run.clone(), calls))
+}
+
+/// The steps that were begun or skipped, in their order: title, line, whether it was skipped.
+pub fn steps(journal: &Journal) -> Vec<(String, u32, bool)> {
+    let begun = journal.lines.iter().filter_map(|line| match &line.entry {
+        Entry::Step(step) if matches!(step.state, StepState::Started | StepState::Skipped) => Some(step),
+        _ => None,
+    });
+    begun.map(|step| (step.step.clone().into_owned(), step.at.line, step.state == StepState::Skipped)).collect()
 }
 
 /// A recorded call's changes, as the ledger has them.

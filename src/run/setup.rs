@@ -33,6 +33,8 @@ pub struct Staged {
     mode: Mode,
     /// The recorded parameters of a replay.
     pub params: Option<Value>,
+    /// The recorded steps of a replay: title, line, whether it was skipped.
+    pub steps: Option<Vec<(String, u32, bool)>>,
     cluster_uid: Option<String>,
 }
 
@@ -47,6 +49,7 @@ pub fn stage(request: &Request, config: &Arc<Config>, latch: &Latch) -> Result<S
         secrets: Vec::new(),
         mode,
         params: None,
+        steps: None,
         cluster_uid: None,
     };
     let now = MachineClock::default().now();
@@ -96,6 +99,7 @@ fn replayed(request: &Request, config: &Config, wanted: &str) -> Result<Staged, 
         secrets: Vec::new(),
         mode: if header.dry_run { Mode::Rehearse } else { Mode::Apply },
         params: Some(header.params.clone()),
+        steps: Some(recording::steps(&journal)),
         cluster_uid: header.cluster_uid.clone(),
     })
 }

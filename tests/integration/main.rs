@@ -16,3 +16,4 @@ mod repository;
 mod scripts;
 mod services;
 mod services_outage;
+mod steps;

@@ -111,6 +111,9 @@ impl Timeline<'_> {
                 let took = step.ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
                 let word = match step.state {
                     StepState::Started => return Ok(()),
+                    StepState::Skipped => {
+                        self.paint.warn(format!("skipped by {}", text::short(step.by.as_deref().unwrap_or("nobody known"), 40)))
+                    }
                     StepState::Finished => self.paint.good("finished"),
                     StepState::Failed => self.paint.bad("failed"),
                     StepState::RollingBack => self.paint.warn("rolling back"),
