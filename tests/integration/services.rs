@@ -34,9 +34,14 @@ pub(crate) fn runbook(folder: &Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// A namespace of this run of the tests alone, so that they can run again on the same systems.
+pub(crate) fn namespace(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
 /// A project whose environment is the real systems, in a namespace of its own with one deployment of one replica.
 fn project(namespace: &str, context: &str, protected: bool) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, namespace) = (tempfile::tempdir().unwrap(), &self::namespace(namespace));
     fs::create_dir(folder.path().join(".git")).unwrap();
     let text = format!(
         "[services.api]\nworkload = \"deployment/api\"\nurl = \"http://127.0.0.1:9\"\n\
@@ -60,7 +65,7 @@ pub(crate) fn trusted(folder: &Path) {
 }
 
 fn version(namespace: &str) -> String {
-    kubectl(&["-n", namespace, "get", "deployment", "api", "-o", "jsonpath={.spec.replicas} {.metadata.generation}"])
+    kubectl(&["-n", &self::namespace(namespace), "get", "deployment", "api", "-o", "jsonpath={.spec.replicas} {.metadata.generation}"])
 }
 
 const SCALE: &str = "scale(\"api\", 3);\nwait_ready(\"api\", #{ timeout: \"1m\" });\nshow(get(\"deployment/api\").status.readyReplicas);\n";
@@ -79,7 +84,7 @@ fn a_dry_run_changes_nothing_and_the_run_after_it_scales_and_waits() {
     assert_eq!(version("scales"), before);
     let run = runbook(folder, &["run", "scale.rhai"]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    assert_eq!(kubectl(&["-n", "scales", "get", "deployment", "api", "-o", "jsonpath={.status.readyReplicas}"]), "3");
+    assert_eq!(kubectl(&["-n", &namespace("scales"), "get", "deployment", "api", "-o", "jsonpath={.status.readyReplicas}"]), "3");
     let replay = runbook(folder, &["run", "scale.rhai", "--replay", "last"]);
     assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
 }
@@ -125,4 +130,45 @@ fn the_databases_answer() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let password = variable("RUNBOOK_TEST_POSTGRES_OPS_PASSWORD");
     assert!(!String::from_utf8_lossy(&run.stderr).contains(&password) && !String::from_utf8_lossy(&run.stdout).contains(&password));
+}
+
+/// `scale`, `logs`, `sql`, `mongo`, `redis`, `http_health` and `notify`, each on its real system.
+#[test]
+fn the_example_of_all_seven_is_rehearsed_run_and_replayed() {
+    let project = project("seven", "test", false);
+    let folder = project.path();
+    let standin: serde_json::Value = serde_json::from_str(&fs::read_to_string(variable("RUNBOOK_TEST_STANDIN_FILE")).unwrap()).unwrap();
+    let path = format!("/{}", namespace("seven"));
+    let hook = format!("http://{}{path}", standin["hooks"].as_str().unwrap());
+    let config = fs::read_to_string(folder.join("runbook.toml")).unwrap().replace("services.api", "services.billing");
+    let config = config
+        .replace("deployment/api", "deployment/billing")
+        .replace("127.0.0.1:9\"", &format!("{}\"", standin["slots"][0].as_str().unwrap()));
+    let channel = "[environments.test.channels.incidents]\nkind = \"slack\"\nwebhook = { file = \"hook\" }\n";
+    fs::write(folder.join("runbook.toml"), config + channel).unwrap();
+    fs::write(folder.join("hook"), hook).unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/everything.rhai");
+    fs::copy(example, folder.join("everything.rhai")).unwrap();
+    let own = namespace("seven");
+    kubectl(&["-n", &own, "create", "deployment", "billing", "--image=registry.example/billing:1", "--replicas=1"]);
+    kubectl(&["-n", &own, "rollout", "status", "deployment/billing", "--timeout=30s"]);
+    trusted(folder);
+    let received = || {
+        let url = format!("{}/hooks?path={path}", variable("RUNBOOK_TEST_STANDIN"));
+        let output = Command::new("curl").args(["-sS", "--fail", &url]).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap().as_array().map_or(0, Vec::len)
+    };
+    let replicas = || kubectl(&["-n", &own, "get", "deployment", "billing", "-o", "jsonpath={.spec.replicas}"]);
+    let run = |more: &[&str]| {
+        let output = runbook(folder, &[&["run", "everything.rhai", "-o", "json"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let rehearsed = run(&["--dry-run"]);
+    assert_eq!((rehearsed["changes"][0]["status"].as_str(), replicas().as_str(), received()), (Some("would_change"), "1", 0));
+    let done = run(&[]);
+    assert_eq!((done["changes"][0]["status"].as_str(), replicas().as_str(), received()), (Some("changed"), "2", 1));
+    let replayed = run(&["--replay", "last"]);
+    assert_eq!((&replayed["changes"], replayed["calls"].as_u64()), (&done["changes"], done["calls"].as_u64()));
+    assert_eq!((replicas().as_str(), received()), ("2", 1));
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::services::{kubectl, runbook, trusted, variable};
 
-const NAMESPACE: &str = "outage";
+static NAMESPACE: LazyLock<String> = LazyLock::new(|| crate::services::namespace("outage"));
 
 /// The procedure's workloads and their replicas.
 const WORKLOADS: [(&str, i64); 21] = [
@@ -37,12 +38,13 @@ const WORKLOADS: [(&str, i64); 21] = [
 
 /// All workloads at no replicas, in a namespace of their own.
 fn manifest() -> String {
+    let namespace = &*NAMESPACE;
     let workload = |(target, _): &(&str, i64)| {
         let (kind, name) = target.split_once('/').unwrap();
         let (kind, more) =
             if kind == "deployment" { ("Deployment", String::new()) } else { ("StatefulSet", format!("  serviceName: {name}\n")) };
         format!(
-            "---\napiVersion: apps/v1\nkind: {kind}\nmetadata: {{ name: {name}, namespace: {NAMESPACE}, labels: {{ app: {name} }} }}\nspec:\n  replicas: 0\n{more}  \
+            "---\napiVersion: apps/v1\nkind: {kind}\nmetadata: {{ name: {name}, namespace: {namespace}, labels: {{ app: {name} }} }}\nspec:\n  replicas: 0\n{more}  \
              selector: {{ matchLabels: {{ app: {name} }} }}\n  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    \
              spec: {{ containers: [ {{ name: {name}, image: \"registry.example/{name}:1\" }} ] }}\n"
         )
@@ -50,7 +52,8 @@ fn manifest() -> String {
     WORKLOADS.iter().map(workload).collect()
 }
 
-fn config() -> String {
+/// A configuration whose services, all on one of the stand-in's slots, and channels are the workloads' namespace's.
+fn config(folder: &Path) -> String {
     let standin: Value = serde_json::from_str(&fs::read_to_string(variable("RUNBOOK_TEST_STANDIN_FILE")).unwrap()).unwrap();
     let slot = standin["slots"].as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
     let hooks = standin["hooks"].as_str().unwrap();
@@ -61,9 +64,9 @@ fn config() -> String {
             "[services.{name}]\nworkload = \"{target}\"\nurl = \"http://{slot}\"\ntier = {tier}\nreplicas = {replicas}\n"
         ));
     }
-    text.push_str(&format!("[environments.test]\ncontext = \"test\"\nnamespace = \"{NAMESPACE}\"\n"));
-    fs::write(std::env::temp_dir().join(format!("runbook-hook-{}", std::process::id())), format!("http://{hooks}/outage")).unwrap();
-    let hook = std::env::temp_dir().join(format!("runbook-hook-{}", std::process::id()));
+    text.push_str(&format!("[environments.test]\ncontext = \"test\"\nnamespace = \"{}\"\n", *NAMESPACE));
+    let hook = folder.join("hook");
+    fs::write(&hook, format!("http://{hooks}/outage")).unwrap();
     for channel in ["pager", "incidents"] {
         text.push_str(&format!(
             "[environments.test.channels.{channel}]\nkind = \"slack\"\nwebhook = {{ file = {:?} }}\n",
@@ -80,9 +83,9 @@ fn writes() -> Vec<(String, String)> {
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let own = events.filter(|event| {
         event["user"]["username"] == "oncall"
-            && event["objectRef"]["namespace"] == NAMESPACE
+            && event["objectRef"]["namespace"] == NAMESPACE.as_str()
             && event["stage"] == "ResponseComplete"
-            && event["userAgent"].as_str().is_some_and(|agent| !agent.starts_with("kubectl"))
+            && event["userAgent"].as_str().is_some_and(|agent| agent.starts_with("runbook/"))
             && matches!(event["verb"].as_str(), Some("create" | "update" | "patch" | "delete" | "deletecollection"))
     });
     own.map(|event| (event["verb"].as_str().unwrap().to_owned(), event["requestURI"].as_str().unwrap().to_owned())).collect()
@@ -90,13 +93,13 @@ fn writes() -> Vec<(String, String)> {
 
 fn versions() -> String {
     let path = "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion} {.spec.replicas}{\"\\n\"}{end}";
-    kubectl(&["-n", NAMESPACE, "get", "deployments,statefulsets", "-o", path])
+    kubectl(&["-n", &NAMESPACE, "get", "deployments,statefulsets", "-o", path])
 }
 
 /// Each workload's ready replicas.
 fn ready() -> Vec<(String, i64)> {
     let of = |(target, _): &(&str, i64)| {
-        let text = kubectl(&["-n", NAMESPACE, "get", target, "-o", "jsonpath={.status.readyReplicas}"]);
+        let text = kubectl(&["-n", &NAMESPACE, "get", target, "-o", "jsonpath={.status.readyReplicas}"]);
         ((*target).to_owned(), text.parse().unwrap_or(0))
     };
     WORKLOADS.iter().map(of).collect()
@@ -123,10 +126,10 @@ fn the_outage_is_rehearsed_recovered_repeated_by_hand_and_replayed() {
     fs::create_dir(folder.join(".git")).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/emergency/system-outage.rhai");
     fs::copy(script, folder.join("scripts/emergency/system-outage.rhai")).unwrap();
-    fs::write(folder.join("runbook.toml"), config()).unwrap();
+    fs::write(folder.join("runbook.toml"), config(folder)).unwrap();
     fs::write(folder.join("workloads.yaml"), manifest()).unwrap();
     let manifest = folder.join("workloads.yaml").display().to_string();
-    kubectl(&["create", "namespace", NAMESPACE]);
+    kubectl(&["create", "namespace", &NAMESPACE]);
     kubectl(&["apply", "-f", &manifest]);
     trusted(folder);
     // The controllers come to rest before versions are compared.
@@ -157,8 +160,8 @@ fn the_outage_is_rehearsed_recovered_repeated_by_hand_and_replayed() {
 
     // By hand: from nothing again, with the lines that the rehearsal printed.
     kubectl(&["apply", "-f", &manifest]);
-    kubectl(&["-n", NAMESPACE, "scale", "deployment", "--all", "--replicas=0"]);
-    kubectl(&["-n", NAMESPACE, "scale", "statefulset", "--all", "--replicas=0"]);
+    kubectl(&["-n", &NAMESPACE, "scale", "deployment", "--all", "--replicas=0"]);
+    kubectl(&["-n", &NAMESPACE, "scale", "statefulset", "--all", "--replicas=0"]);
     let bin = folder.join("bin");
     fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(variable("RUNBOOK_TEST_KUBECTL"), bin.join("kubectl")).unwrap();
@@ -170,7 +173,7 @@ fn the_outage_is_rehearsed_recovered_repeated_by_hand_and_replayed() {
         assert!(status.unwrap().success(), "{line}");
     }
     let asked_for =
-        |(target, _): &(&str, i64)| kubectl(&["-n", NAMESPACE, "get", target, "-o", "jsonpath={.spec.replicas}"]).parse().unwrap();
+        |(target, _): &(&str, i64)| kubectl(&["-n", &NAMESPACE, "get", target, "-o", "jsonpath={.spec.replicas}"]).parse().unwrap();
     let replicas: Vec<i64> = WORKLOADS.iter().map(asked_for).collect();
     assert_eq!(replicas, WORKLOADS.map(|(_, replicas)| replicas));
 

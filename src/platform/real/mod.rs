@@ -27,6 +27,8 @@ use runtime::{Departure, Runtime};
 
 /// The largest answer that a script may hold, in bytes.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// What servers are told of who asks.
+const AGENT: &str = concat!("runbook/", env!("CARGO_PKG_VERSION"));
 /// So many reads of one call are under way at once.
 const CONCURRENT: usize = 64;
 /// The wait for a secret's source that is a system.

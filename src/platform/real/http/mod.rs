@@ -63,7 +63,7 @@ impl Http {
             .referer(false)
             .retry(reqwest::retry::never())
             .dns_resolver(egress::resolver())
-            .user_agent(concat!("runbook/", env!("CARGO_PKG_VERSION")))
+            .user_agent(super::AGENT)
             .connector_layer(probe::ConnectTimer);
         if !encrypted {
             builder = builder.tls_certs_only([]);

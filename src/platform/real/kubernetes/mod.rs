@@ -9,7 +9,7 @@ mod objects;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use ::http::header::{ACCEPT, CONTENT_TYPE};
+use ::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use ::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -153,7 +153,9 @@ impl Kubernetes {
 
     /// Sends one request and answers the response if it is a success.
     async fn send(&self, session: &Session, call: &Call<'_>) -> Result<::http::Response<Body>, Failure> {
-        let mut request = Request::builder().method(call.method.clone()).uri(&call.path).header(ACCEPT, "application/json");
+        let request = Request::builder().method(call.method.clone()).uri(&call.path);
+        // The API server's audit log says by it who asked.
+        let mut request = request.header(ACCEPT, "application/json").header(USER_AGENT, super::AGENT);
         if let Some(content_type) = call.content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
