@@ -4,6 +4,7 @@ pub mod absent;
 pub mod cancel;
 pub mod clock;
 pub mod equivalent;
+pub mod noted;
 pub mod objects;
 pub mod prepare;
 pub mod real;

@@ -5,6 +5,7 @@ pub mod exit;
 pub mod recording;
 pub mod rollback;
 pub mod setup;
+pub mod trace;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
