@@ -149,7 +149,7 @@ pub fn run(args: &RunArgs) -> Result<i32, Failure> {
         .script
         .modules
         .iter()
-        .map(|(name, text)| (name.clone(), text.clone()))
+        .map(|(name, module)| (name.clone(), module.text.clone()))
         .chain([(loaded.script.name.clone(), loaded.script.text.clone())])
         .collect();
     on_signals(&latch, &ui)?;

@@ -1,6 +1,7 @@
 //! Rhai with the host functions: build, limits, binding, modules, steps, diagnostics.
 
 pub mod bind;
+pub mod calls;
 pub mod convert;
 pub mod diagnostic;
 pub mod failure;
@@ -8,9 +9,12 @@ pub mod flow;
 pub mod header;
 pub mod modules;
 pub mod opaque;
+pub mod scopes;
 pub mod script;
 pub mod step;
 pub mod steps;
+pub mod tree;
+pub mod walk;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::diagnostic::Diagnostic;
 use super::header::{self, Header};
 use super::modules;
+use super::tree::Tree;
 use crate::host;
 use crate::model::{Failure, Kind, Position, suggest};
 
@@ -24,8 +25,16 @@ pub struct Script {
     pub header: Option<Header>,
     /// SHA-256 of the script and of every module that it imports by a literal path, by name.
     pub hashes: BTreeMap<String, String>,
-    /// The texts of the modules, by name, for diagnostics.
-    pub modules: BTreeMap<String, String>,
+    /// The modules, by name.
+    pub modules: BTreeMap<String, Imported>,
+}
+
+/// A module that a script imports.
+pub struct Imported {
+    /// Its text, for diagnostics.
+    pub text: String,
+    /// Its syntax tree.
+    pub ast: AST,
 }
 
 /// The file of a script: a path, or a name under `scripts/`.
@@ -101,16 +110,24 @@ impl Script {
                 continue;
             }
             let ast = engine.compile(&text).map_err(|error| Diagnostic::of_parse(&error, &name))?;
-            self.modules.insert(name.clone(), text);
-            shadowing(&ast, &name)?;
-            self.collect(engine, root, self::imports(&ast))?;
+            let imports = self::imports(&ast);
+            let shadowed = shadowing(&ast, &name);
+            self.modules.insert(name, Imported { text, ast });
+            shadowed?;
+            self.collect(engine, root, imports)?;
         }
         Ok(())
     }
 
     /// The text of the script or of a module of it, for diagnostics.
     pub fn source(&self, name: &str) -> Option<String> {
-        if name == self.name { Some(self.text.clone()) } else { self.modules.get(name).cloned() }
+        if name == self.name { Some(self.text.clone()) } else { self.modules.get(name).map(|module| module.text.clone()) }
+    }
+
+    /// The trees of the script and of its modules, by name, the script's first.
+    pub fn trees(&self) -> Vec<(&str, Tree)> {
+        let modules = self.modules.iter().map(|(name, module)| (name.as_str(), Tree::new(&module.ast)));
+        std::iter::once((self.name.as_str(), Tree::new(&self.ast))).chain(modules).collect()
     }
 }
 

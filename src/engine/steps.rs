@@ -3,9 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use rhai::{AST, ASTNode, Expr, Stmt};
+use rhai::AST;
 use serde::Serialize;
 
+use super::calls::literal;
+use super::tree::Tree;
+use super::walk::{Node, Step, walk};
 use crate::call::Ui;
 use crate::call::ui::Question;
 use crate::model::{Failure, Kind, Position, suggest, text};
@@ -26,36 +29,22 @@ pub struct Listed {
 
 /// The steps of a script in the order of its text, imports left out.
 pub fn list(ast: &AST) -> Vec<Listed> {
-    let mut steps = Vec::new();
-    ast.walk(&mut |nodes| {
-        if let Some((title, line, rollback)) = nodes.last().and_then(step) {
-            let outermost = nodes.iter().find_map(step).map_or(line, |(_, line, _)| line);
-            steps.push(Listed { title, line, rollback, outermost });
-        }
-        true
+    let tree = Tree::new(ast);
+    let mut steps: Vec<Listed> = Vec::new();
+    walk(&tree, &mut |node, place, _| {
+        let Node::Step(step) = node else { return };
+        let line = line_of(step);
+        let around = place.step.map(|outer| line_of(&outer));
+        let outermost = steps.iter().find(|known| Some(known.line) == around).map_or(line, |outer| outer.outermost);
+        let title = literal(step.title).and_then(|title| title.as_str().map(str::to_owned)).unwrap_or_default();
+        steps.push(Listed { title, line, rollback: step.rollback, outermost });
     });
-    steps.sort_by_key(|step: &Listed| step.line);
-    steps.dedup();
     steps
 }
 
-fn step(node: &ASTNode<'_>) -> Option<(String, u32, bool)> {
-    let expr = match node {
-        ASTNode::Expr(expr) => *expr,
-        ASTNode::Stmt(Stmt::Expr(expr)) => &**expr,
-        _ => return None,
-    };
-    let Expr::Custom(custom, _) = expr else { return None };
-    if custom.tokens.first().is_none_or(|word| word != "step") {
-        return None;
-    }
-    let title = custom.inputs.first()?;
-    let line = title.position().line().and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
-    let text = match title {
-        Expr::StringConstant(text, _) => text.to_string(),
-        _ => String::new(),
-    };
-    Some((text, line, custom.tokens.iter().any(|word| word == "rollback")))
+/// The line on which a step's title stands.
+fn line_of(step: &Step<'_>) -> u32 {
+    step.title.position().line().and_then(|line| u32::try_from(line).ok()).unwrap_or(0)
 }
 
 /// The step that `--from` means: a title, or a number of the list.
