@@ -11,4 +11,5 @@ pub mod host;
 pub mod journal;
 pub mod model;
 pub mod platform;
+pub mod report;
 pub mod run;

@@ -8,6 +8,7 @@ pub mod run;
 pub mod summary;
 pub mod terminal;
 pub mod trust;
+pub mod view;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ enum Command {
     Log(LogCommand),
     /// Allow this project's runbook.toml to act on real systems.
     Trust(trust::Args),
+    View(view::ViewArgs),
     /// Write the reference of all functions as Markdown to standard output.
     #[command(hide = true)]
     Reference,
@@ -89,6 +91,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Trust(args) => {
             here().and_then(|folder| trust::run(&args, &folder, &mut io::stdin().lock(), io::stdin().is_terminal(), out))
         }
+        Command::View(args) => view::run(&args, out),
         Command::Reference => written(out.write_all(reference::markdown().as_bytes())),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "runbook", out);

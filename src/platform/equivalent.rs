@@ -1,8 +1,8 @@
 //! The command line that says the same as a write, so that a person could go on by hand.
 
 use crate::config::{ChannelKind, Environment, SecretSource};
-use crate::model::operation::{Message, PatchVerb};
-use crate::model::{ObjectRef, Value, Write};
+use crate::model::operation::{LogQuery, Message, PatchVerb, Selection};
+use crate::model::{ObjectRef, Read, Value, Write};
 
 /// The kubectl or curl line for a write in an environment. Secrets stand there by where they are from, never by content.
 pub fn of(write: &Write, environment: &Environment) -> String {
@@ -22,10 +22,121 @@ pub fn of(write: &Write, environment: &Environment) -> String {
     }
 }
 
+/// The kubectl, curl, psql, mongosh or redis-cli line for a read in an environment.
+pub fn of_read(read: &Read, environment: &Environment) -> String {
+    match read {
+        Read::Object(object) => format!("{} get {object} -o yaml", kubectl(environment, object)),
+        Read::Objects(selection) => format!("{} get {}{}", client(environment), selection.kind.plural, chosen(selection)),
+        Read::PodMetrics(selection) => format!("{} top pods{}", client(environment), chosen(selection)),
+        Read::ClusterInfo => format!("{} cluster-info", client(environment)),
+        Read::Logs(query) => logs(query, environment),
+        Read::Http(request) => {
+            let headers: String = request.headers.iter().map(|(name, value)| header(name, value)).collect();
+            let method = if request.method == "GET" { String::new() } else { format!(" -X {}", request.method) };
+            let body = request.body.as_ref().map(|body| format!(" -d {}", quote(body))).unwrap_or_default();
+            format!("curl -sS{method}{headers}{body} {}", quote(&request.url))
+        }
+        Read::Health(request) => format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {}", quote(&request.url)),
+        Read::Sql(statement) => {
+            let url = quote(&address(environment, &statement.database));
+            if statement.params.is_empty() {
+                return format!("psql {url} -c {}", quote(&statement.text));
+            }
+            let bound: Vec<String> = statement.params.iter().map(literal).collect();
+            let text = format!("{} \\bind {} \\g", statement.text.trim_end().trim_end_matches(';'), bound.join(" "));
+            format!("echo {} | psql {url}", quote(&text))
+        }
+        Read::Mongo { database, command, .. } => {
+            let fields: Vec<String> = command.iter().map(|(key, value)| format!("{}: {value}", Value::from(key.as_str()))).collect();
+            let script = format!("EJSON.stringify(db.runCommand({{ {} }}))", fields.join(", "));
+            format!("mongosh {} --quiet --eval {}", quote(&address(environment, database)), quote(&script))
+        }
+        Read::Redis { database, command, .. } => {
+            let words: Vec<String> = command.iter().map(|word| quote(word)).collect();
+            format!("redis-cli -u {} {}", quote(&address(environment, database)), words.join(" "))
+        }
+    }
+}
+
+/// Whether a rollout is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Until it is through.
+    ToItsEnd,
+    /// Not at all.
+    Now,
+}
+
+/// The kubectl line that says how far a rollout has come.
+pub fn of_rollout(object: &ObjectRef, environment: &Environment, watch: Watch) -> String {
+    let watch = if watch == Watch::Now { " --watch=false" } else { "" };
+    format!("{} rollout status {object}{watch}", kubectl(environment, object))
+}
+
+fn address(environment: &Environment, database: &str) -> String {
+    environment.databases.get(database).map_or_else(|| database.to_owned(), |database| database.url.clone())
+}
+
+/// A parameter as psql's `\bind` takes it.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Str(text) => format!("'{}'", text.replace('\'', "''")),
+        other => other.to_string(),
+    }
+}
+
+/// A header for curl; what is secret stands there by where it is from.
+fn header(name: &str, value: &Value) -> String {
+    let value = match value {
+        Value::Secret(secret) => format!("<{}>", secret.name()),
+        Value::Str(text) => text.clone(),
+        other => other.to_string(),
+    };
+    format!(" -H {}", quote(&format!("{name}: {value}")))
+}
+
+fn logs(query: &LogQuery, environment: &Environment) -> String {
+    let mut options = format!(" -n {}", query.namespace);
+    if let Some(container) = &query.container {
+        options.push_str(&format!(" -c {}", quote(container)));
+    }
+    if let Some(tail) = query.tail {
+        options.push_str(&format!(" --tail={tail}"));
+    }
+    if let Some(since) = query.since {
+        options.push_str(&format!(" --since={}s", since.as_secs().max(1)));
+    }
+    if query.previous {
+        options.push_str(" --previous");
+    }
+    let grep = query.grep.as_ref().map(|pattern| format!(" | grep -P {}", quote(pattern))).unwrap_or_default();
+    let client = client(environment);
+    let one = |pod: &str| format!("{client} logs{options} --timestamps {pod}");
+    match query.pods.as_slice() {
+        [] => format!("# there is no pod to ask: {client} logs{options}"),
+        [pod] => format!("{}{grep}", one(pod)),
+        pods => format!("for pod in {}; do {}; done | sort{grep}", pods.join(" "), one("$pod")),
+    }
+}
+
+/// How a selection is written behind what kubectl lists.
+fn chosen(selection: &Selection) -> String {
+    let place = match &selection.namespace {
+        Some(namespace) => format!(" -n {namespace}"),
+        None if selection.kind.namespaced => " --all-namespaces".to_owned(),
+        None => String::new(),
+    };
+    let labels = selection.selector.as_ref().map(|selector| format!(" -l {}", quote(selector))).unwrap_or_default();
+    format!("{place}{labels}")
+}
+
+fn client(environment: &Environment) -> String {
+    environment.context.as_ref().map_or_else(|| "kubectl".to_owned(), |context| format!("kubectl --context={}", quote(context)))
+}
+
 fn kubectl(environment: &Environment, object: &ObjectRef) -> String {
-    let context = environment.context.as_ref().map(|context| format!(" --context={}", quote(context))).unwrap_or_default();
     let namespace = object.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    format!("kubectl{context}{namespace}")
+    format!("{}{namespace}", client(environment))
 }
 
 fn curl(message: &Message, environment: &Environment) -> String {
@@ -77,6 +188,49 @@ mod tests {
         assert_eq!(quote("a/b-c=1"), "a/b-c=1");
         assert_eq!(quote("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(quote(""), "''");
+    }
+
+    #[test]
+    fn reads_are_said_by_the_tools_that_people_know() {
+        let second = std::time::Duration::from_secs(1);
+        let environment = Environment { context: Some("prod".into()), ..Environment::default() };
+        let pods = |namespace: Option<&str>, selector: Option<&str>| Selection {
+            kind: ResourceKind::find("pod").unwrap(),
+            namespace: namespace.map(str::to_owned),
+            selector: selector.map(str::to_owned),
+            timeout: second,
+        };
+        let logs = |pods: &[&str], grep: Option<&str>| {
+            let pods = pods.iter().map(|pod| (*pod).to_owned()).collect();
+            let grep = grep.map(str::to_owned);
+            let (container, tail, since) = (None, Some(100), Some(second));
+            Read::Logs(LogQuery { namespace: "n".into(), pods, container, tail, since, previous: false, grep, timeout: second })
+        };
+        let sql = |params: Vec<Value>| {
+            let text = "SELECT $1".to_owned();
+            Read::Sql(crate::model::operation::Statement { database: "db".into(), text, params, limit: 1, timeout: second })
+        };
+        for (read, line) in [
+            (Read::Objects(pods(None, None)), "kubectl --context=prod get pods --all-namespaces"),
+            (Read::PodMetrics(pods(Some("n"), Some("x in (a)"))), "kubectl --context=prod top pods -n n -l 'x in (a)'"),
+            (logs(&["a"], None), "kubectl --context=prod logs -n n --tail=100 --since=1s --timestamps a"),
+            (
+                logs(&["a", "b"], Some("(?i)error")),
+                "for pod in a b; do kubectl --context=prod logs -n n --tail=100 --since=1s --timestamps $pod; done | sort | grep -P '(?i)error'",
+            ),
+            (sql(vec![]), "psql db -c 'SELECT $1'"),
+            (sql(vec!["a".into(), 7.into()]), r"echo 'SELECT $1 \bind '\''a'\'' 7 \g' | psql db"),
+            (
+                Read::Redis { database: "cache".into(), command: vec!["GET".into(), "a b".into()], timeout: second },
+                "redis-cli -u cache GET 'a b'",
+            ),
+            (
+                Read::Mongo { database: "m".into(), command: vec![("count".into(), "c".into())], timeout: second },
+                r#"mongosh m --quiet --eval 'EJSON.stringify(db.runCommand({ "count": "c" }))'"#,
+            ),
+        ] {
+            assert_eq!(of_read(&read, &environment), line);
+        }
     }
 
     #[test]

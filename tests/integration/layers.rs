@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-const LAYERS: [&str; 9] = ["model", "config", "journal", "platform", "call", "host", "engine", "run", "cli"];
+const LAYERS: [&str; 10] = ["model", "config", "journal", "platform", "call", "host", "engine", "run", "report", "cli"];
 
 fn sources(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -17,3 +17,4 @@ mod scripts;
 mod services;
 mod services_outage;
 mod steps;
+mod view;

@@ -1,0 +1,3 @@
+//! Runbooks and runs as documents for people.
+
+pub mod view;
