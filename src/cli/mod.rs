@@ -1,5 +1,6 @@
 //! Arguments and terminal: one file a subcommand.
 
+pub mod doctor;
 pub mod functions;
 pub mod log;
 pub mod reference;
@@ -51,6 +52,7 @@ enum Command {
     /// Allow this project's runbook.toml to act on real systems.
     Trust(trust::Args),
     View(view::ViewArgs),
+    Doctor(doctor::DoctorArgs),
     /// Write the reference of all functions as Markdown to standard output.
     #[command(hide = true)]
     Reference,
@@ -91,6 +93,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Trust(args) => {
             here().and_then(|folder| trust::run(&args, &folder, &mut io::stdin().lock(), io::stdin().is_terminal(), out))
         }
+        Command::Doctor(args) => doctor::run(&args, out),
         Command::View(args) => view::run(&args, out),
         Command::Reference => written(out.write_all(reference::markdown().as_bytes())),
         Command::Completions { shell } => {

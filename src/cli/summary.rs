@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::render;
 use crate::call::ledger::Found;
-use crate::model::{duration, text};
+use crate::model::duration;
+use crate::model::text::{self, count};
 use crate::run::Summary;
 
 /// Writes the summary. A rehearsal's says what would be done and how a person would do the same by hand.
@@ -67,8 +68,4 @@ pub fn write(summary: &Summary, colour: bool, out: &mut dyn Write) -> io::Result
         count(usize::try_from(summary.calls).unwrap_or(usize::MAX), "call")
     )?;
     writeln!(out, "{}", paint("2", &format!("journal: {}  (runbook log show {})", summary.journal.display(), summary.run)))
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -116,6 +116,17 @@ pub(super) fn cause(error: &io::Error) -> String {
     }
 }
 
+/// Sees that a folder takes durable writes, as a run would need it: makes it if it is missing. Fails with `journal_lost`.
+pub fn probe(folder: &Path) -> Result<(), Failure> {
+    prepare(folder)?;
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        io::Write::write_all(&mut file, b"probe")?;
+        file.as_file().sync_all()
+    };
+    write().and_then(|()| sync_folder(folder)).map_err(|e| lost(&format!("the journal's folder {}", folder.display()), &e))
+}
+
 /// Takes the lock that makes one writer of a journal. It goes with the file.
 pub(super) fn lock(file: &File) -> io::Result<()> {
     // Whoever asks whether a run is alive holds the lock for an instant; that must not end a run that is starting.

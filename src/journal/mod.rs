@@ -23,7 +23,7 @@ mod tampering;
 pub(crate) mod testing;
 
 pub use calls::{RecordedCall, RecordedWrite, in_doubt};
-pub use folder::{is_running, new_run_id};
+pub use folder::{is_running, new_run_id, probe};
 pub use hash::Hash;
 pub use list::{Mine, Summary, find, runs};
 pub use payload::shape;

@@ -39,6 +39,11 @@ pub fn short(text: &str, most: usize) -> String {
     }
 }
 
+/// A number with what it counts: `1 change`, `3 changes`.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

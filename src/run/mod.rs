@@ -1,6 +1,7 @@
 //! One run, from its header to its footer.
 
 pub mod batch;
+pub mod doctor;
 pub mod exit;
 pub mod recording;
 pub mod rollback;

@@ -8,6 +8,7 @@
 mod support;
 
 mod arguments;
+mod doctor;
 mod layers;
 mod outage;
 mod parameters;

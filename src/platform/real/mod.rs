@@ -11,6 +11,7 @@ mod postgres;
 mod redis;
 mod runtime;
 mod sources;
+pub mod survey;
 mod tls;
 
 use std::sync::Arc;

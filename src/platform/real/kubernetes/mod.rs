@@ -5,6 +5,7 @@ mod error;
 mod logs;
 mod metrics;
 mod objects;
+mod survey;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -1,0 +1,159 @@
+//! What `doctor` asks the real systems, and no script does: rights, times, whether somebody takes a connection.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpStream;
+
+use super::http::io_text;
+use super::{Cx, Real, address, egress, runtime};
+use crate::config::SecretSource;
+use crate::model::{Failure, Kind, Read, Secret, Write};
+
+/// The wait for each answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A right on a kind of Kubernetes objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// `get`, `list` or `patch`.
+    pub verb: &'static str,
+    /// The API group, empty for core.
+    pub group: &'static str,
+    /// The resource, such as `deployments`.
+    pub resource: &'static str,
+    /// `scale`, `log`, or none.
+    pub subresource: Option<&'static str>,
+    /// The namespace; none for all, and for cluster-wide resources.
+    pub namespace: Option<String>,
+}
+
+/// As kubectl asks it: `patch deployments/scale -n platform`.
+impl std::fmt::Display for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        if let Some(subresource) = self.subresource {
+            write!(f, "/{subresource}")?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " -n {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Access {
+    /// The right that a read needs; none where it is no matter of the cluster.
+    pub fn of_read(read: &Read) -> Option<Access> {
+        let pods = |group, subresource, namespace| Access { verb: "get", group, resource: "pods", subresource, namespace };
+        Some(match read {
+            Read::Object(object) => Access {
+                verb: "get",
+                group: object.kind.group,
+                resource: object.kind.plural,
+                subresource: None,
+                namespace: object.namespace.clone(),
+            },
+            Read::Objects(selection) => Access {
+                verb: "list",
+                group: selection.kind.group,
+                resource: selection.kind.plural,
+                subresource: None,
+                namespace: selection.namespace.clone(),
+            },
+            Read::Logs(query) => pods("", Some("log"), Some(query.namespace.clone())),
+            Read::PodMetrics(selection) => Access { verb: "list", ..pods("metrics.k8s.io", None, selection.namespace.clone()) },
+            Read::ClusterInfo => Access { verb: "get", group: "", resource: "namespaces", subresource: None, namespace: None },
+            Read::Http(_) | Read::Health(_) | Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
+        })
+    }
+
+    /// The right that a write needs; none where it is no matter of the cluster.
+    pub fn of_write(write: &Write) -> Option<Access> {
+        match write {
+            Write::Patch { object, subresource, .. } => Some(Access {
+                verb: "patch",
+                group: object.kind.group,
+                resource: object.kind.plural,
+                subresource: *subresource,
+                namespace: object.namespace.clone(),
+            }),
+            Write::Send(_) => None,
+        }
+    }
+}
+
+impl Real {
+    /// Whether the context's user has a right.
+    pub fn may(&self, access: &Access, cx: &Cx<'_>) -> Result<bool, Failure> {
+        self.runtime.block(cx, PATIENCE, || "the access review".to_owned(), self.kubernetes.may(access))
+    }
+
+    /// The API server's time, to the second.
+    pub fn server_time(&self, cx: &Cx<'_>) -> Result<Timestamp, Failure> {
+        self.runtime.block(cx, PATIENCE, || "the cluster".to_owned(), self.kubernetes.time())
+    }
+
+    /// What a secret's source holds.
+    pub fn open_source(&self, source: &SecretSource, cx: &Cx<'_>) -> Result<Secret, Failure> {
+        self.runtime.block(cx, super::SOURCE_TIMEOUT, || "a secret's source".to_owned(), self.sources.open(source, &self.kubernetes))
+    }
+
+    /// Whether the place of a channel takes connections. Nothing is sent: a message would reach people.
+    pub fn knock(&self, channel: &str, cx: &Cx<'_>) -> Result<(), Failure> {
+        let work = async {
+            let Some(settings) = self.environment.channels.get(channel) else {
+                return Err(Failure::unknown("channel", channel, self.environment.channels.keys().map(String::as_str)));
+            };
+            let text = match (&settings.webhook, &settings.url) {
+                (Some(source), _) => self.sources.open(source, &self.kubernetes).await?.expose().to_owned(),
+                (None, url) => url.clone().unwrap_or_default(),
+            };
+            let unusable =
+                |failure: Failure| Failure { message: format!("the address of the channel `{channel}` cannot be used"), ..failure };
+            let url = egress::parse(text.trim()).map_err(unusable)?;
+            let (host, port) = (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or(443));
+            // Of a secret address even the host is left out.
+            let secret = settings.webhook.is_some();
+            let place = if secret { "its address".to_owned() } else { format!("{host}:{port}") };
+            let hidden = |failure: Failure| {
+                if secret { Failure { message: format!("{place} does not resolve, or may not be asked"), ..failure } } else { failure }
+            };
+            let addresses = address::resolve(channel, &host, port).await.map_err(hidden)?;
+            let refused = |why: String| {
+                Failure::new(Kind::Unavailable, format!("{place} takes no connection: {why}"))
+                    .hint("does it run, and is it reachable from here?")
+            };
+            runtime::within(PATIENCE, || place.clone(), async {
+                TcpStream::connect(addresses.as_slice()).await.map(drop).map_err(|error| refused(io_text(&error)))
+            })
+            .await
+        };
+        self.runtime.block(cx, PATIENCE + super::SOURCE_TIMEOUT, || format!("the channel {channel}"), work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ObjectRef, ResourceKind, Value};
+
+    #[test]
+    fn rights_read_as_kubectl_asks_them() {
+        let object = ObjectRef::new(ResourceKind::find("deploy").unwrap(), "platform", "api");
+        let patch = Write::Patch {
+            object: object.clone(),
+            subresource: Some("scale"),
+            patch: Value::Null,
+            verb: crate::model::operation::PatchVerb::Scale,
+            timeout: PATIENCE,
+        };
+        let shown = |access: Option<Access>| access.unwrap().to_string();
+        assert_eq!(shown(Access::of_write(&patch)), "patch deployments.apps/scale -n platform");
+        assert_eq!(shown(Access::of_read(&Read::Object(object))), "get deployments.apps -n platform");
+        assert_eq!(shown(Access::of_read(&Read::ClusterInfo)), "get namespaces");
+    }
+}
