@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
 use super::log::{Output, Paint};
-use super::{colour, here, written};
+use super::{colour, complete, here, written};
 use crate::config::Dirs;
 use crate::model::{Failure, Kind, text};
 use crate::platform::Cancel;
@@ -21,7 +22,7 @@ use crate::run::exit;
 #[derive(Args, Debug)]
 pub struct DoctorArgs {
     /// The environment of runbook.toml.
-    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV")]
+    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV", add = ArgValueCandidates::new(complete::environments))]
     env: Option<String>,
     /// The folder of journals, instead of the operator's.
     #[arg(long, value_name = "DIR")]

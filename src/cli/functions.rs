@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
+use super::complete;
 use crate::call::Function;
 use crate::host;
 use crate::model::spec::Group;
@@ -14,6 +16,7 @@ use crate::run::exit;
 #[derive(Args, Debug)]
 pub struct FunctionsArgs {
     /// A function's name; all functions without it.
+    #[arg(add = ArgValueCandidates::new(complete::functions))]
     name: Option<String>,
 }
 

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::complete;
 use crate::journal::{self, Mine, State, Summary, Verification};
 use crate::model::{Failure, Kind, duration, text};
 
@@ -40,11 +42,13 @@ pub enum LogCommand {
     /// Show what a run did.
     Show {
         /// An id, the beginning of one, or `last`.
+        #[arg(add = ArgValueCandidates::new(complete::runs))]
         run: String,
     },
     /// Verify that a run's record is as it was written.
     Verify {
         /// An id, the beginning of one, or `last`.
+        #[arg(add = ArgValueCandidates::new(complete::runs))]
         run: String,
     },
 }

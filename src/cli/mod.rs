@@ -1,5 +1,6 @@
 //! Arguments and terminal: one file a subcommand.
 
+pub mod complete;
 pub mod doctor;
 pub mod functions;
 pub mod log;
@@ -15,12 +16,13 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, Dirs, repository};
 use crate::engine::{Diagnostic, STACK_BYTES};
 use crate::journal::Mine;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, suggest};
 use crate::run::exit;
 
 /// Operations runbooks as scripts: rehearsed, recorded, resumable.
@@ -56,10 +58,10 @@ enum Command {
     /// Write the reference of all functions as Markdown to standard output.
     #[command(hide = true)]
     Reference,
-    /// Write a completion script for a shell to standard output.
+    /// Write the script that completes this command in a shell: scripts, runs and environments too.
     Completions {
         /// The shell.
-        shell: clap_complete::Shell,
+        shell: complete::Shell,
     },
     /// Write the manual page to standard output.
     #[command(hide = true)]
@@ -77,11 +79,26 @@ struct LogCommand {
 
 /// The whole command: parses, runs, answers the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    complete::answer(Cli::command);
+    let cli = Cli::try_parse().unwrap_or_else(|error| nearest(error).exit());
     // The main thread's stack belongs to the shell's limits; scripts are evaluated on one of a known size.
     let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || dispatch(cli.command));
     let code = worker.ok().and_then(|worker| worker.join().ok()).unwrap_or(exit::FAILED);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// An error of usage that names the nearest subcommand, also where a slip is more than clap takes for one (`rnu`).
+fn nearest(mut error: clap::Error) -> clap::Error {
+    if let (Some(ContextValue::String(name)), None) =
+        (error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::SuggestedSubcommand))
+    {
+        let command = Cli::command();
+        let known = command.get_subcommands().filter(|known| !known.is_hide_set()).map(clap::Command::get_name);
+        if let Some(near) = suggest::nearest(name, known) {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near.to_owned()]));
+        }
+    }
+    error
 }
 
 fn dispatch(command: Command) -> i32 {
@@ -96,10 +113,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Doctor(args) => doctor::run(&args, out),
         Command::View(args) => view::run(&args, out),
         Command::Reference => written(out.write_all(reference::markdown().as_bytes())),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "runbook", out);
-            Ok(exit::OK)
-        }
+        Command::Completions { shell } => written(complete::register(shell, out)),
         Command::Man => written(clap_mangen::Man::new(Cli::command()).render(out)),
     };
     match result {

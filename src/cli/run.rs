@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use clap::{Args, ValueEnum};
 
-use super::{colour, here, summary, terminal};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+
+use super::{colour, complete, here, summary, terminal};
 use crate::call::{Latch, Ui};
 use crate::config::Dirs;
 use crate::engine::{Script, steps};
@@ -20,12 +22,13 @@ use crate::run::{self, Request, Stage, batch, exit};
 #[command(after_help = EXAMPLES)]
 pub struct RunArgs {
     /// A path, or a name under scripts/ such as emergency/system-outage.
+    #[arg(add = ArgValueCompleter::new(complete::scripts))]
     script: String,
     /// Set a parameter of the runbook; may be repeated.
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     params: Vec<(String, String)>,
     /// The environment of runbook.toml.
-    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV")]
+    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV", add = ArgValueCandidates::new(complete::environments))]
     env: Option<String>,
     /// Rehearse: reads are real, changes are validated and predicted, nothing is written and nobody is notified.
     #[arg(short = 'n', long)]
@@ -34,7 +37,7 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FILE", num_args = 0..=1, conflicts_with = "replay")]
     world: Option<Option<PathBuf>>,
     /// Let a recorded run answer: an id, the beginning of one, or `last`. The script must make the same calls.
-    #[arg(long, value_name = "RUN", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "RUN", conflicts_with = "dry_run", add = ArgValueCandidates::new(complete::runs))]
     replay: Option<String>,
     /// List the steps, with their numbers, and run nothing.
     #[arg(long)]

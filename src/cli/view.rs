@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{colour, here, written};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+
+use super::{colour, complete, here, written};
 use crate::config::{Config, Dirs};
 use crate::engine::{self, Script};
 use crate::model::Failure;
@@ -18,9 +20,10 @@ use crate::run::{exit, trace};
 #[derive(clap::Args, Debug)]
 pub struct ViewArgs {
     /// A path, or a name under scripts/ such as emergency/system-outage.
+    #[arg(add = ArgValueCompleter::new(complete::scripts))]
     script: String,
     /// The environment whose context, namespace and addresses stand in the commands.
-    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV")]
+    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV", add = ArgValueCandidates::new(complete::environments))]
     env: Option<String>,
 }
 

@@ -8,6 +8,7 @@
 mod support;
 
 mod arguments;
+mod completion;
 mod doctor;
 mod layers;
 mod outage;
