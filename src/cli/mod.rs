@@ -13,7 +13,7 @@ pub mod trust;
 pub mod view;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
@@ -63,9 +63,11 @@ enum Command {
         /// The shell.
         shell: complete::Shell,
     },
-    /// Write the manual page to standard output.
-    #[command(hide = true)]
-    Man,
+    /// Write the manual pages into a folder; without one the main page to standard output.
+    Man {
+        /// The folder, such as ~/.local/share/man/man1.
+        dir: Option<PathBuf>,
+    },
 }
 
 #[derive(clap::Args, Debug)]
@@ -114,7 +116,8 @@ fn dispatch(command: Command) -> i32 {
         Command::View(args) => view::run(&args, out),
         Command::Reference => written(out.write_all(reference::markdown().as_bytes())),
         Command::Completions { shell } => written(complete::register(shell, out)),
-        Command::Man => written(clap_mangen::Man::new(Cli::command()).render(out)),
+        Command::Man { dir: None } => written(clap_mangen::Man::new(Cli::command()).render(out)),
+        Command::Man { dir: Some(dir) } => man(&dir),
     };
     match result {
         Ok(code) => code,
@@ -123,6 +126,13 @@ fn dispatch(command: Command) -> i32 {
             code_of(&failure)
         }
     }
+}
+
+/// Writes a page for the command and one for each of its subcommands.
+fn man(dir: &Path) -> Result<i32, Failure> {
+    let made = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+    let failed = |error| Failure::new(Kind::Failed, format!("the manual pages cannot be written to {}: {error}", dir.display()));
+    made.map(|()| exit::OK).map_err(failed)
 }
 
 /// The exit code of what kept a command from beginning: a wrong argument is a matter of usage.

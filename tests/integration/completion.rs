@@ -1,4 +1,4 @@
-//! What a shell is offered.
+//! What a shell is offered, and what `man` is given.
 
 use crate::support::Project;
 
@@ -44,4 +44,14 @@ fn each_shell_gets_a_script_that_asks_this_binary() {
 fn an_unknown_subcommand_or_flag_is_answered_with_the_nearest() {
     Project::bare().run(["rnu"]).status(2).stderr_has("similar subcommand").stderr_has("'run'");
     Project::bare().run(["run", "x", "--wrold"]).status(2).stderr_has("--world");
+}
+
+#[test]
+fn each_subcommand_has_a_page() {
+    let project = Project::bare();
+    project.run(["man"]).status(0).stdout_has(".TH runbook 1");
+    project.run(["man", "pages/man1"]).status(0).stdout("");
+    let page = |name: &str| std::fs::read_to_string(project.root().join("pages/man1").join(name)).unwrap();
+    assert!(page("runbook.1").contains("runbook\\-doctor(1)") && page("runbook-run.1").contains("dry\\-run"));
+    project.file("file", "").run(["man", "file"]).status(1).stderr_has("cannot be written to file");
 }
