@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::ui::{Question, Ui};
 use crate::model::operation::PatchVerb;
-use crate::model::{Call, Effect, Failure, Kind, Prepared, Tier, Write, text};
+use crate::model::{Call, Effect, Failure, Kind, Prepared, Tier, Write, difference, text};
 
 /// What was decided about one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,8 @@ impl Policy {
             Tier::Moderate if said.all || call.step.as_ref().is_some_and(|step| said.steps.contains(step)) => return go("person"),
             _ => {}
         }
-        let mut details = vec![format!("{} → {}", prepared.before, prepared.after), prepared.equivalent.clone()];
+        let mut details = difference::lines(&prepared.before, &prepared.after);
+        details.push(prepared.equivalent.clone());
         details.extend(prepared.remarks.iter().cloned());
         let bare = prepared.target.rsplit('/').next().unwrap_or_default().to_owned();
         let question = Question {

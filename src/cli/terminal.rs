@@ -51,6 +51,8 @@ struct State {
     /// Whether a live line is on the screen.
     drawn: bool,
     failure_shown: bool,
+    /// How many changes and messages were made or simulated.
+    changes: usize,
 }
 
 /// Without a terminal a wait is said this often.
@@ -141,7 +143,9 @@ impl Terminal {
     }
 
     fn waits(&self, state: &mut State, call: &Call, what: &str, waited: Duration) {
-        let line = format!("{}: {} ({})", call.function, text::one_line(what), duration::show(waited));
+        // What is cut off where the terminal is narrow is what is waited for, never how long.
+        let changes = if state.changes > 0 { format!(" · {} so far", text::count(state.changes, "change")) } else { String::new() };
+        let line = format!("{}{changes} · {}: {}", duration::show(waited), call.function, text::one_line(what));
         if self.look.live {
             state.waiting.insert(call.id.clone(), line);
             erase(state);
@@ -205,6 +209,7 @@ impl Ui for Terminal {
                 }
             }
             Event::Change(change) => {
+                state.changes += 1;
                 let colour = match change.status.as_str() {
                     "failed" | "in_doubt" | "refused" => RED,
                     "would_change" | "would_send" => YELLOW,
@@ -265,6 +270,8 @@ impl Ui for Terminal {
         if !self.look.asks {
             return None;
         }
+        // What was typed before the question was asked is no answer to it.
+        let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
         let _ = write!(io::stderr(), "  {} ", question.choices);
         let _ = io::stderr().flush();
         if !answered(&self.look.cancel) {

@@ -1,6 +1,7 @@
 //! The words of the tool as data: values, calls, operations, specifications, failures. No I/O here.
 
 pub mod call;
+pub mod difference;
 pub mod duration;
 pub mod failure;
 pub mod operation;
