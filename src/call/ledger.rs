@@ -43,6 +43,13 @@ pub struct Change {
     pub line: u32,
 }
 
+impl Change {
+    /// Whether it was done, or would be: not what failed, was refused, or is in doubt.
+    pub fn is_made(&self) -> bool {
+        matches!(self.status.as_str(), "changed" | "would_change" | "sent" | "would_send")
+    }
+}
+
 /// Sorts of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -173,8 +173,10 @@ impl Pipeline {
             let provenance = result.as_ref().map_or(Provenance::Live, |answer| answer.provenance);
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
             let answer = outcome.map(|()| if of == 1 { self.answer(function, call, args, &done, shape) } else { Value::Null });
-            self.append(&record::outcome(call, number, &change, self.ms_since(started), provenance, &answer))?;
+            let recorded = self.append(&record::outcome(call, number, &change, self.ms_since(started), provenance, &answer));
+            // What was done is told even where it could not be put on record.
             self.changed(call, change);
+            recorded?;
             match answer {
                 Err(failure) if of == 1 => return Err(self.tripped(failure)),
                 Err(failure) => return self.ended(function, call, started, provenance, Err(failure)),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::render;
+use crate::call::Change;
 use crate::call::ledger::Found;
 use crate::model::duration;
 use crate::model::text::{self, count};
@@ -12,12 +13,13 @@ use crate::run::Summary;
 /// Writes the summary. A rehearsal's says what would be done and how a person would do the same by hand.
 pub fn write(summary: &Summary, colour: bool, out: &mut dyn Write) -> io::Result<()> {
     let paint = |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
-    let (changes, messages) = (summary.changes.len(), summary.messages.len());
+    let made = |changes: &[Change]| changes.iter().filter(|change| change.is_made()).count();
+    let (changes, messages) = (made(&summary.changes), made(&summary.messages));
     let all = || summary.changes.iter().chain(&summary.messages);
     writeln!(out)?;
-    if summary.dry_run && all().next().is_some() {
+    if summary.dry_run && changes + messages > 0 {
         writeln!(out, "{}", paint("1", &format!("Would change {changes}, would send {messages}. By hand that would be:")))?;
-        for change in all() {
+        for change in all().filter(|change| change.is_made()) {
             writeln!(out, "  {}", change.equivalent)?;
             let what =
                 format!("# {} · {} · {} · {}:{}", change.target, render::difference(change), change.tier.name(), change.file, change.line);
@@ -59,9 +61,12 @@ pub fn write(summary: &Summary, colour: bool, out: &mut dyn Write) -> io::Result
     let verb = if summary.dry_run { "planned" } else { "made" };
     let took = duration::show(Duration::from_secs_f64(summary.duration_ms.max(0.0) / 1e3));
     let simulated = if summary.platform.starts_with("world") { " (simulated time)" } else { "" };
+    let with = |status: &str| all().filter(|change| change.status == status).count();
+    let others = [(with("failed"), "failed"), (with("in_doubt"), "in doubt")];
+    let others: String = others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}, ")).collect();
     writeln!(
         out,
-        "{status}: {} {verb}, {} {}, {} in {took}{simulated}",
+        "{status}: {} {verb}, {} {}, {others}{} in {took}{simulated}",
         count(changes, "change"),
         count(messages, "message"),
         if summary.dry_run { "not sent" } else { "sent" },

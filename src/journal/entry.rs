@@ -276,7 +276,7 @@ pub struct End {
     pub ms: f64,
     /// How many calls.
     pub calls: u64,
-    /// How many changes and messages, done or simulated.
+    /// How many changes and messages, done or simulated; not those that failed, were refused or are in doubt.
     pub changes: u64,
     /// The failure that ended the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

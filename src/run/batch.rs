@@ -139,7 +139,7 @@ fn finish(shared: &Shared, script: &Script, mut diagnostic: Option<Diagnostic>) 
         exit,
         ms: duration_ms,
         calls: ledger.calls,
-        changes: ledger.changes.len() as u64,
+        changes: ledger.changes.iter().filter(|change| change.is_made()).count() as u64,
         failure: diagnostic.as_ref().map(|diagnostic| diagnostic.failure.clone()),
     };
     if let Err(failure) = pipeline.journal.finish(pipeline.platform.clock().now(), footer)

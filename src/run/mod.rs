@@ -89,7 +89,7 @@ pub struct Summary {
     pub duration_ms: f64,
     /// How many calls.
     pub calls: u64,
-    /// The changes, in the order of their calls.
+    /// The changes, in the order of their calls, failed and refused ones too.
     pub changes: Vec<Change>,
     /// The messages to people, likewise.
     pub messages: Vec<Change>,
