@@ -46,6 +46,8 @@ struct Inner {
     file: File,
     /// Whole lines that are not in the file yet, and while one is written, its beginning.
     buffer: Vec<u8>,
+    /// Bytes in the file.
+    written: u64,
     time: TimeText,
     lines: u64,
     last: Hash,
@@ -71,6 +73,7 @@ impl Writer {
         let inner = Inner {
             file,
             buffer: Vec::with_capacity(BUFFER + 4096),
+            written: 0,
             time: TimeText::default(),
             lines: 0,
             last: Hash::ZERO,
@@ -205,10 +208,24 @@ impl Inner {
             return Ok(());
         }
         self.unsynced = true;
-        self.file.write_all(&self.buffer)?;
+        let before = self.written;
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            self.untear(before);
+            return Err(error);
+        }
+        self.written += self.buffer.len() as u64;
         self.buffer.clear();
         self.buffer.shrink_to(16 * BUFFER);
         Ok(())
+    }
+
+    /// Takes the beginning of a line off the file's end, where a full disk took no more: what stands there stays whole.
+    fn untear(&self, before: u64) {
+        let Ok(found) = self.file.metadata() else { return };
+        let taken = usize::try_from(found.len().saturating_sub(before)).unwrap_or(0).min(self.buffer.len());
+        let whole = self.buffer[..taken].iter().rposition(|c| *c == b'\n').map_or(0, |at| at + 1);
+        // Where even that fails the torn line stays, and `verify` says so.
+        let _ = self.file.set_len(before + whole as u64);
     }
 
     fn sync(&mut self) -> io::Result<()> {
