@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -84,6 +85,9 @@ Examples:
   runbook run emergency/system-outage --env prod --dry-run -o json | jq '.changes[].equivalent'
   runbook run emergency/system-outage --env prod --from \"Restore the core services\"
   runbook run emergency/system-outage --replay last";
+
+/// So long a line about a signal may take to reach the terminal.
+const SAYING: Duration = Duration::from_millis(50);
 
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -193,11 +197,21 @@ fn list_steps(script: &Script, json: bool) -> Result<i32, Failure> {
 fn on_signals(latch: &Arc<Latch>, ui: &Arc<terminal::Terminal>) -> Result<(), Failure> {
     let (latch, ui) = (latch.clone(), ui.clone());
     let count = AtomicU32::new(0);
+    // A terminal that takes no more text must neither hold up the end nor keep the next signal from being seen.
+    let say = move |line: &'static str| {
+        let (ui, (said, heard)) = (ui.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            ui.say(line);
+            let _ = said.send(());
+        });
+        let _ = heard.recv_timeout(SAYING);
+    };
     let handler = move || {
         if count.fetch_add(1, Ordering::SeqCst) == 0 {
+            say("stopping: reads are dropped, a change that was sent gets five seconds (again to stop now)");
             latch.trip(Failure::new(Kind::Cancelled, "the run was interrupted"));
-            ui.say("stopping: reads are dropped, a change that was sent gets five seconds (again to stop now)");
         } else {
+            say("stopped; a change that was sent and not answered is in doubt: runbook log show last");
             std::process::exit(exit::INTERRUPTED);
         }
     };

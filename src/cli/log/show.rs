@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Paint, took, when};
 use crate::journal::entry::{Decision, End, Ending, Entry, Finding, Intent, Outcome, StepState};
 use crate::journal::{Journal, Line, shape};
-use crate::model::{CallId, Failure, Map, Provenance, Value, text};
+use crate::model::{CallId, Effect, Failure, Map, Provenance, Value, text};
 
 const WIDE: usize = 100;
 
@@ -194,7 +194,9 @@ impl Timeline<'_> {
         self.note(&format!("{part}{shown}{}", changes(&intent.before, &intent.after)))?;
         self.failure(outcome.and_then(|outcome| outcome.end.failure.as_deref()))?;
         if doubt && !(self.running && outcome.is_none()) {
-            self.note(&self.paint.bad(format!("!! IN DOUBT: nobody knows whether {object} was changed")))?;
+            let what =
+                if head.effect == Effect::Notify { format!("the message reached {object}") } else { format!("{object} was changed") };
+            self.note(&self.paint.bad(format!("!! IN DOUBT: nobody knows whether {what}")))?;
             self.note(&format!("!! it was to do:  {}", text::short(&intent.equivalent, 400)))?;
             let check = match intent.after.as_map() {
                 Some(after) if intent.probe => {
