@@ -120,7 +120,8 @@ fn retry(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Ar
             Err(error) => error,
         };
         let failure = failure::of(&error);
-        let again = failure.kind.retryable() || args.option_bool("any");
+        // What may have happened already is never repeated.
+        let again = failure.kind.retryable() || (args.option_bool("any") && failure.kind != Kind::InDoubt);
         if attempt >= times || !again || shared.pipeline.latch.check().is_err() {
             let simulated = shared.pipeline.mode == Mode::Rehearse && !shared.pipeline.ledger().changes.is_empty();
             return if simulated && again { unproven(shared, ctx, args, &failure) } else { Err(error) };
@@ -265,7 +266,10 @@ fn gathered(ends: Vec<Branch>, at: &crate::model::Position) -> Outcome {
     }
     let Some((first, _)) = failures.first() else { return Ok(values.into()) };
     let mut one = first.clone();
-    if failures.iter().any(|(failure, _)| failure.kind != one.kind) {
+    // A change that nobody knows the end of outweighs what else failed.
+    if failures.iter().any(|(failure, _)| failure.kind == Kind::InDoubt) {
+        one.kind = Kind::InDoubt;
+    } else if failures.iter().any(|(failure, _)| failure.kind != one.kind) {
         one.kind = Kind::Failed;
     }
     if failures.len() > 1 {

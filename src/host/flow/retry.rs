@@ -19,7 +19,12 @@ pub static RETRY: Function = Function {
                 default: "\"1s\"",
                 help: "the wait before the second try; doubled before each further one, up to a minute",
             },
-            Opt { name: "any", ty: Type::Bool, default: "false", help: "also tries failures again that do not look as if they could pass" },
+            Opt {
+                name: "any",
+                ty: Type::Bool,
+                default: "false",
+                help: "also tries failures again that do not look as if they could pass; never a change in doubt",
+            },
             Opt { name: "assume", ty: Type::Map, default: "", help: "what a rehearsal goes on with where nobody can know the answer" },
         ],
         returns: "the closure's answer; the last failure if none succeeded; an answer that cannot be known where a rehearsal passed it",
