@@ -31,6 +31,19 @@ pub fn to(cx: &Cx<'_>, method: &'static str, target: &str, timeout: Duration) ->
     Ok(HttpRequest { service, method, url, headers: Vec::new(), body: None, timeout })
 }
 
+/// Where a redirect leads, for a message: without its query and credentials, where tokens like to be.
+fn place(location: &str) -> String {
+    let location = match url::Url::parse(location) {
+        Ok(mut url) => {
+            // Fails only where there is nothing to take out.
+            let _ = url.set_username("").and_then(|()| url.set_password(None));
+            url.to_string()
+        }
+        Err(_) => location.to_owned(),
+    };
+    crate::model::text::short(location.split(['?', '#']).next().unwrap_or_default(), 200)
+}
+
 /// A base URL and a path, with one slash between them.
 pub fn join(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
@@ -59,6 +72,12 @@ pub fn checked(answer: Value, target: &str, ok_status: Option<&Value>) -> Result
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
+    if let (300..400, Some(location)) = (status, answer.str_at(&["headers", "location"])) {
+        // Credentials go to one origin only, so a redirect elsewhere is the answer.
+        return Err(Failure::new(kind, format!("{target} answered HTTP {status}, a redirect to {} that is not followed", place(location)))
+            .on(target)
+            .hint(format!("redirects are followed within one origin only: ask the other one itself, or pass `ok_status: [{status}]`")));
+    }
     let excerpt = crate::model::text::short(&body, 200);
     let said = if excerpt.is_empty() { String::new() } else { format!(": {excerpt}") };
     Err(Failure::new(kind, format!("{target} answered HTTP {status}{said}"))

@@ -64,6 +64,9 @@ pub(super) fn is_closed(error: &reqwest::Error) -> bool {
         })
 }
 
+/// What to look at where a server hangs up.
+const CRASHED: &str = "did it crash or restart? look at its log";
+
 /// A client's error in our words.
 pub(in super::super) fn trouble(error: &reqwest::Error) -> Trouble {
     let (mut refusal, mut tls, mut io, mut last) = (None, None, None, String::new());
@@ -96,16 +99,16 @@ pub(in super::super) fn trouble(error: &reqwest::Error) -> Trouble {
         return made(Kind::BadArgument, "the request cannot be made".into(), None);
     }
     if error.is_timeout() {
-        return made(Kind::Timeout, "timeout".into(), None);
+        return made(Kind::Timeout, "timeout".into(), Some("is it slow or unreachable? give it longer with `timeout:`"));
     }
     if let Some(io) = io {
         return made(Kind::Unavailable, io_text(io), Some("does it run, and is it reachable from here?"));
     }
     if last.contains("connection closed before message completed") {
-        return made(Kind::Unavailable, "the connection was closed before an answer".into(), None);
+        return made(Kind::Unavailable, "the connection was closed before an answer".into(), Some(CRASHED));
     }
     if error.is_body() || error.is_decode() {
-        return made(Kind::Unavailable, "the answer broke off".into(), None);
+        return made(Kind::Unavailable, "the answer broke off".into(), Some(CRASHED));
     }
     let text = if last.is_empty() { "the request failed".to_owned() } else { last };
     made(Kind::Unavailable, text, None)
