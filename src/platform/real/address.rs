@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::egress;
 use crate::config::{Database, DatabaseKind, Environment};
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, duration};
 
 /// The environment's database of that name and kind.
 pub(super) fn database<'a>(environment: &'a Environment, name: &str, kind: DatabaseKind) -> Result<&'a Database, Failure> {
@@ -36,6 +36,12 @@ pub(super) fn bad_url(name: &str, why: &str) -> Failure {
 /// The addresses of a database's host, those that may not be connected to left out.
 pub(super) async fn resolve(name: &str, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     egress::resolve(host, port).await.map_err(|refusal| refusal.failure().on(name))
+}
+
+/// The failure of a database that takes connections and says nothing.
+pub(super) fn silent(name: &str, host: &str, port: u16, waited: std::time::Duration) -> Failure {
+    let message = format!("no answer from the database `{name}` at {host}:{port} within {}", duration::show(waited));
+    Failure::new(Kind::Timeout, message).hint("is it slow or unreachable? give it longer with `timeout:`")
 }
 
 /// The failure of a database that cannot be connected to.

@@ -85,8 +85,14 @@ async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None).set_dns_resolver(CheckedResolver);
     client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| match host {
-        Some((host, port)) if error.is_io_error() || error.is_timeout() => address::unreachable(name, &host, port, &short(&error)),
-        _ => failure(name, "AUTH", &error),
+        Some((host, port)) if error.is_timeout() => address::silent(name, &host, port, timeout),
+        Some((host, port)) if error.is_io_error() => address::unreachable(name, &host, port, &short(&error)),
+        host => match (failure(name, "AUTH", &error), host) {
+            (refused, Some((host, port))) if refused.kind == Kind::Auth => {
+                Failure { message: format!("the database `{name}` at {host}:{port} refuses the password"), ..refused }
+            }
+            (other, _) => other,
+        },
     })
 }
 

@@ -169,9 +169,15 @@ fn failure(name: &str, verb: &str, error: &Error) -> Failure {
         ErrorKind::ServerSelection { message, .. } => {
             // The driver's message shows its whole topology; what a person needs is the last error in it.
             let cause = message.split("I/O error: ").nth(1).and_then(|rest| rest.split([',', '(']).next()).map(str::trim);
-            let said = format!("no server answers: {}", cause.unwrap_or("none was found in time"));
-            let kind = if message.contains("Authentication") { Kind::Auth } else { Kind::Unavailable };
-            made(kind, &said, "does it run, and is it reachable from here?")
+            match cause {
+                _ if message.contains("Authentication") => {
+                    made(Kind::Auth, "no server takes the password", "is the password right? the database's `password` says where it is")
+                }
+                Some(cause) => {
+                    made(Kind::Unavailable, &format!("no server answers: {cause}"), "does it run, and is it reachable from here?")
+                }
+                None => made(Kind::Timeout, "no server has answered in time", "is it slow or unreachable? give it longer with `timeout:`"),
+            }
         }
         ErrorKind::Io(io) => made(Kind::Unavailable, &super::http::io_text(io), "does it run, and is it reachable from here?"),
         ErrorKind::ConnectionPoolCleared { .. } => {

@@ -10,7 +10,7 @@ use crate::model::{Failure, Kind, Value, duration};
 pub(super) fn failure(statement: &Statement, error: &tokio_postgres::Error) -> Failure {
     let name = &statement.database;
     let Some(server) = error.as_db_error() else {
-        return lost(name, error).on(name);
+        return lost(&format!("the connection to the database `{name}` was lost"), name, error).on(name);
     };
     let code = server.code().code();
     let kind = kind(code);
@@ -25,7 +25,7 @@ pub(super) fn failure(statement: &Statement, error: &tokio_postgres::Error) -> F
     failure.hint = match code {
         "57014" => Some("give it longer with `timeout:`, or look at its plan with EXPLAIN".into()),
         "25006" => Some("use `sql_execute` for changes".into()),
-        _ => server.hint().map(|hint| scrubbed(hint, &statement.params)).or_else(|| advice(kind).map(str::to_owned)),
+        _ => server.hint().map(|hint| scrubbed(hint, &statement.params)).or_else(|| look(code).or_else(|| advice(kind)).map(str::to_owned)),
     };
     failure
 }
@@ -42,7 +42,7 @@ pub(super) fn connecting(name: &str, user: &str, place: &str, error: &tokio_post
             failure.hint = advice(kind(code)).map(str::to_owned);
             failure.on(name)
         }
-        None => lost(name, error).on(name),
+        None => lost(&format!("the database `{name}` at {place} cannot be reached"), name, error).on(name),
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn is_tls(error: &tokio_postgres::Error) -> bool {
     error.to_string().starts_with("error performing TLS handshake")
 }
 
-fn lost(name: &str, error: &tokio_postgres::Error) -> Failure {
+fn lost(what: &str, name: &str, error: &tokio_postgres::Error) -> Failure {
     let mut why = None;
     for cause in chain(error) {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
@@ -74,8 +74,7 @@ fn lost(name: &str, error: &tokio_postgres::Error) -> Failure {
     if why.is_none() && is_tls(error) {
         why = Some("it has no TLS, which `sslmode` asks for".into());
     }
-    Failure::new(Kind::Unavailable, format!("the database `{name}` cannot be reached: {}", why.unwrap_or(said)))
-        .hint("does it run, and is it reachable from here?")
+    Failure::new(Kind::Unavailable, format!("{what}: {}", why.unwrap_or(said))).hint("does it run, and is it reachable from here?")
 }
 
 /// What an SQLSTATE means (PostgreSQL's documentation, appendix A).
@@ -93,6 +92,18 @@ fn kind(code: &str) -> Kind {
             _ => Kind::Failed,
         },
     }
+}
+
+/// What to look at in a statement, where the server gives no hint of its own.
+fn look(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "42P01" => "is the name right? `SELECT schemaname, tablename FROM pg_tables` lists the tables",
+        "42703" => "is the name right? `SELECT column_name FROM information_schema.columns WHERE table_name = $1` lists the columns",
+        "42883" => "are the function's name and the types of its arguments right?",
+        "22P02" | "22007" | "22008" | "42804" => "is each value of the type that stands there? a cast reads `$1::text::int`",
+        "42601" => "look at the statement just before that character",
+        _ => return None,
+    })
 }
 
 fn advice(kind: Kind) -> Option<&'static str> {
