@@ -65,6 +65,9 @@ fn discovered(cx: &Cx<'_>, name: &str, namespace: &str) -> Result<ObjectRef, Fai
             let environment = cx.environment();
             failure.hint =
                 crate::model::suggest::hint(name, environment.services.keys().chain(environment.databases.keys()).map(String::as_str));
+            if failure.hint.is_none() {
+                failure = failure.hint("is it in another namespace? `pods(#{ namespace: \"*\" })` shows each pod's workload");
+            }
             Err(failure)
         }
     }

@@ -44,17 +44,28 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
             verb(&call.method),
             resource(&object, target)
         )),
-        404 if names_an_object(&object, reason) => Failure::new(Kind::NotFound, format!("{target} does not exist")).hint(said),
-        404 => Failure::new(Kind::Failed, format!("the cluster does not know what was asked about {target}: {said}")),
-        409 => Failure::new(Kind::Conflict, said),
+        404 if names_an_object(&object, reason) => {
+            let (place, option) = match namespace(&call.path) {
+                Some(namespace) => (format!(" in the namespace {namespace}"), format!("-n {namespace} ")),
+                None => (String::new(), String::new()),
+            };
+            Failure::new(Kind::NotFound, format!("{target} does not exist{place}"))
+                .hint(format!("`kubectl {option}get {}` lists what there is", resource(&object, target)))
+        }
+        404 => Failure::new(Kind::Failed, format!("the cluster does not know what was asked about {target}: {said}"))
+            .hint("does this cluster serve that kind of object? `kubectl api-resources` lists what it does"),
+        409 => Failure::new(Kind::Conflict, said).hint("somebody else changed it at the same time; look at it, and try again"),
         400 => Failure::new(Kind::BadArgument, said),
         422 => Failure::new(Kind::BadArgument, said).hint("the API server found the object invalid"),
         410 => Failure::new(Kind::Unavailable, said).hint("the list changed while it was read; try again"),
-        429 => Failure::new(Kind::Unavailable, format!("the cluster is busy: {said}")),
+        429 => Failure::new(Kind::Unavailable, format!("the cluster is busy: {said}")).hint("try again later"),
         500.. if call.departure.is_some() && is_ambiguous(status) && !by_webhook(&said) => {
             return in_doubt(format!("{target}: the API server failed while it carried out the change: {said}")).on(target);
         }
-        500.. => Failure::new(Kind::Unavailable, format!("the cluster cannot answer now: {said}")),
+        500.. if by_webhook(&said) => Failure::new(Kind::Unavailable, format!("the cluster cannot answer now: {said}"))
+            .hint("nothing was changed; is that webhook's service up? `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations`"),
+        500.. => Failure::new(Kind::Unavailable, format!("the cluster cannot answer now: {said}"))
+            .hint(format!("how is the API server? `kubectl --context {} get --raw '/readyz?verbose'`", session.context)),
         _ => Failure::new(Kind::Failed, format!("{target}: HTTP {}: {said}", status.as_u16())),
     };
     // A refusal changed nothing.
@@ -69,6 +80,11 @@ fn by_webhook(message: &str) -> bool {
 /// Whether "not found" is about the object, and not about a path that this server does not serve.
 fn names_an_object(object: &Value, reason: &str) -> bool {
     reason == "NotFound" && object.str_at(&["details", "name"]).is_some_and(|name| !name.is_empty())
+}
+
+/// The namespace in a request's path.
+fn namespace(path: &str) -> Option<&str> {
+    path.split_once("/namespaces/")?.1.split_once('/').map(|(namespace, _)| namespace)
 }
 
 fn verb(method: &Method) -> &'static str {
