@@ -42,9 +42,8 @@ impl Masker {
             if text.len() >= SHORTEST && !self.names.contains(text) {
                 forms.extend(forms_of(text));
             }
-            // A secret of several lines, such as a key, is met line by line in logs.
-            for line in text.lines().map(str::trim).filter(|line| line.len() >= 16 && line.len() < text.len()) {
-                forms.extend(forms_of(line));
+            for part in parts(text).filter(|part| part.len() < text.len()) {
+                forms.extend(forms_of(part));
             }
         }
         if forms.len() == before {
@@ -128,23 +127,31 @@ fn masked(automaton: &AhoCorasick, text: String) -> String {
     out
 }
 
+/// Parts of a secret that give it away alone. One of several lines, such as a key, is met line by line in logs; of an
+/// address, such as a webhook's, servers repeat the path, and the token in it.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    const TELLING: usize = 16;
+    let lines = text.lines().map(str::trim).filter(|line| line.len() >= TELLING);
+    let path = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).and_then(|rest| rest.split_once('/'));
+    let path = path.map(|(_, path)| path).filter(|path| path.len() >= TELLING);
+    let tokens = path.unwrap_or_default().split(['/', '?', '&', '=', '#']).filter(|token| token.len() >= TELLING);
+    lines.chain(path).chain(tokens)
+}
+
 /// The forms in which a secret is met: raw, JSON-escaped, URL-encoded, hex, base64 at each of its three alignments.
 fn forms_of(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let json = serde_json::to_string(text).unwrap_or_default();
-    let url: String = bytes
-        .iter()
-        .map(
-            |&byte| {
-                if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }
-            },
-        )
-        .collect();
-    let form: String = url.replace("%20", "+");
-    let mut forms = vec![text.to_owned(), json.trim_matches('"').to_owned(), url.to_lowercase(), url, form, hex.to_uppercase(), hex];
+    let mut forms = vec![text.to_owned(), hex.to_uppercase(), hex];
+    forms.extend(json_forms(text));
+    forms.extend(url_forms(bytes));
     for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(bytes));
+    }
+    // Tools wrap long base64: `base64` and MIME after 76 characters, PEM after 64.
+    let encoded = STANDARD.encode(bytes);
+    for width in [64, 76] {
+        forms.extend(encoded.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()));
     }
     // Within a longer text the secret begins at any of three alignments; the outer characters mix with its neighbours.
     for shift in 0..3usize {
@@ -162,6 +169,48 @@ fn forms_of(text: &str) -> Vec<String> {
         }
     }
     forms.retain(|form| form.len() >= SHORTEST);
+    forms
+}
+
+/// A text within JSON. Writers differ in what they escape beyond what they must: Go `<>&`, PHP `/`, Python all that is not ASCII.
+fn json_forms(text: &str) -> Vec<String> {
+    let plain = serde_json::to_string(text).unwrap_or_default();
+    let plain = plain.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or_default();
+    let mut forms = vec![plain.to_owned()];
+    let escapes: [fn(char) -> bool; 3] =
+        [|c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'), |c| c == '/', |c| !c.is_ascii() || c == '\u{7f}'];
+    for escaped in escapes {
+        let more: Vec<String> = forms.iter().map(|form| form.chars().map(|c| json_escape(c, escaped)).collect()).collect();
+        forms.extend(more);
+    }
+    forms
+}
+
+fn json_escape(c: char, escaped: fn(char) -> bool) -> String {
+    match c {
+        '/' if escaped(c) => "\\/".to_owned(),
+        c if escaped(c) => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        c => c.to_string(),
+    }
+}
+
+/// A text within a URL or a form. Writers differ in what they leave as it is, and in the case of their hex digits.
+fn url_forms(bytes: &[u8]) -> Vec<String> {
+    // RFC 3986, Java's forms, JavaScript's encodeURIComponent, Python's quote, Go's paths, all that a path may hold.
+    const KEPT: [&[u8]; 6] = [b"-_.~", b"-_.*", b"-_.~!*'()", b"-_.~/", b"-_.~$&+:=@", b"-_.~!$&'()*+,;=:@/"];
+    let mut forms = Vec::new();
+    for kept in KEPT {
+        for upper in [true, false] {
+            let one = |&byte: &u8| match byte {
+                byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).to_string(),
+                byte if upper => format!("%{byte:02X}"),
+                byte => format!("%{byte:02x}"),
+            };
+            let form: String = bytes.iter().map(one).collect();
+            forms.push(form.replace("%20", "+"));
+            forms.push(form);
+        }
+    }
     forms
 }
 
@@ -203,6 +252,46 @@ mod tests {
     fn short_secrets_and_configured_names_are_left_alone() {
         assert_eq!(masker("short").text("a short word".into()), "a short word");
         assert_eq!(masker("api-gateway").text("deployment/api-gateway".into()), "deployment/api-gateway");
+    }
+
+    #[test]
+    fn each_writers_form_is_known() {
+        let masker = masker("Pä/ss <W>&d!\"K+y");
+        for form in [
+            // Rust, Go, PHP, Python.
+            r#"Pä/ss <W>&d!\"K+y"#,
+            r#"Pä/ss \u003cW\u003e\u0026d!\"K+y"#,
+            r#"P\u00e4\/ss <W>&d!\"K+y"#,
+            r#"P\u00e4/ss <W>&d!\"K+y"#,
+            // Python's quote_plus and quote, JavaScript's encodeURIComponent, curl, and one in small letters.
+            "P%C3%A4%2Fss+%3CW%3E%26d%21%22K%2By",
+            "P%C3%A4/ss%20%3CW%3E%26d%21%22K%2By",
+            "P%C3%A4%2Fss%20%3CW%3E%26d!%22K%2By",
+            "P%C3%A4%2Fss%20%3CW%3E%26d%21%22K%2By",
+            "P%c3%a4%2fss%20%3cW%3e%26d%21%22K%2by",
+        ] {
+            assert_eq!(masker.text(format!("<{form}>")), "<***>", "{form}");
+        }
+    }
+
+    #[test]
+    fn parts_that_give_a_secret_away_are_known() {
+        let address = masker("https://hooks.example/services/T0123/B4567/AbCdEfGhIjKlMnOpQrStUvWx");
+        assert_eq!(address.text("404: /services/T0123/B4567/AbCdEfGhIjKlMnOpQrStUvWx".into()), "404: /***");
+        assert_eq!(address.text("no token AbCdEfGhIjKlMnOpQrStUvWx at hooks.example".into()), "no token *** at hooks.example");
+        let key = masker("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nAQEFAASCBKcwggSj\n-----END KEY-----");
+        assert_eq!(key.text("line MIIEvQIBADANBgkqhkiG9w0".into()), "line ***");
+    }
+
+    #[test]
+    fn wrapped_base64_is_known() {
+        let secret = "correct horse battery staple ".repeat(4);
+        let encoded = STANDARD.encode(&secret);
+        for width in [64, 76] {
+            let (first, rest) = encoded.split_at(width);
+            let masked = masker(&secret).text(format!("{first}\n{rest}"));
+            assert!(!masked.contains(&first[..16]) && !masked.contains(&rest[..16]), "{masked}");
+        }
     }
 
     #[test]

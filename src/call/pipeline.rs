@@ -290,8 +290,14 @@ impl Pipeline {
                 return Err(Failure::bad_argument(message).hint(hint));
             }
         }
-        match call.effect {
-            Effect::Notify => function.spec.bind(values.into_iter().map(|value| self.masker.value(value)).collect()),
+        if call.effect == Effect::Notify
+            && let Some(Value::Secret(secret)) = values.iter().find_map(|value| value.find(&|item| matches!(item, Value::Secret(_))))
+        {
+            return Err(Failure::bad_argument(format!("an argument of `{}` is the secret {}", call.function, secret.name()))
+                .hint("messages are kept and read by many: name the secret, leave its content out"));
+        }
+        match function.body {
+            Body::Notify(..) | Body::Output(_) => function.spec.bind(values.into_iter().map(|value| self.masker.value(value)).collect()),
             _ => function.spec.bind(values),
         }
     }

@@ -152,21 +152,13 @@ pub fn run(args: &RunArgs) -> Result<i32, Failure> {
             Failure::bad_argument("--interactive needs a terminal to ask on").hint("`--from STEP` begins with a step without asking")
         );
     }
-    let sources: BTreeMap<String, String> = loaded
-        .script
-        .modules
-        .iter()
-        .map(|(name, module)| (name.clone(), module.text.clone()))
-        .chain([(loaded.script.name.clone(), loaded.script.text.clone())])
-        .collect();
     on_signals(&latch, &ui)?;
     let finished = run::run(&request, loaded, ui.clone() as Arc<dyn Ui>, latch)?;
     ui.clear();
     if let Some(diagnostic) = &finished.diagnostic
         && !ui.has_shown_failure()
     {
-        let source = |name: &str| sources.get(name).cloned();
-        let _ = writeln!(io::stderr(), "{}", diagnostic.render(&source, stderr_colour));
+        let _ = writeln!(io::stderr(), "{}", diagnostic.render(&|_| None, stderr_colour));
     }
     if json {
         let text = serde_json::to_string_pretty(&finished.summary).map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;

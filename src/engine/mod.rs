@@ -78,8 +78,8 @@ pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
     step::register(&mut engine, shared);
     bind::register(&mut engine, shared);
     let (printing, debugging) = (shared.clone(), shared.clone());
-    engine.on_print(move |text| printing.pipeline.ui.show(&text.into(), None));
-    engine.on_debug(move |text, _, _| debugging.pipeline.ui.show(&text.into(), None));
+    engine.on_print(move |text| print(&printing.pipeline, text));
+    engine.on_debug(move |text, _, _| print(&debugging.pipeline, text));
     let latch = shared.pipeline.latch.clone();
     engine.on_progress(move |operations| {
         if operations > OPERATIONS {
@@ -89,6 +89,11 @@ pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
         latch.cancel().is_set().then_some(Dynamic::UNIT)
     });
     engine
+}
+
+/// What Rhai's own `print` and `debug` say, which makes no call.
+fn print(pipeline: &Pipeline, text: &str) {
+    pipeline.ui.show(&pipeline.masker.text(text.to_owned()).into(), None);
 }
 
 /// Every limit is explicit, so that tests and releases agree. `Full` optimisation would call host functions at compile time.

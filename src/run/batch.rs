@@ -48,19 +48,24 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
     };
     let root = config.root.clone();
     let pipeline = setup::pipeline(request, config, staged, &script, &params, ui, latch)?;
+    // What comes in by the command line is masked like what comes from a system.
+    let params = pipeline.masker.value(params);
     let shared = Shared::gated(pipeline, params, gate);
     shared.pipeline.ui.event(&crate::call::ui::Event::Run(&started(&shared, &script)));
     let engine = engine::build(engine::parser(), &shared, &root);
     let result = engine::run(&engine, &shared, &script).map(|_| ());
     let result = result.and_then(|()| all_replayed(&shared, &script)).and_then(|()| begun(request, &shared, &script));
-    let diagnostic = result.err();
-    if let Some(diagnostic) = &diagnostic
-        && shared.pipeline.mode == Mode::Apply
-        && !matches!(request.stage, Stage::Replay(_))
-    {
+    let mut diagnostic = result.err();
+    if let Some(diagnostic) = &mut diagnostic {
+        let masker = &shared.pipeline.masker;
+        diagnostic.failure = masker.failure(diagnostic.failure.clone());
         let text = |name: &str| script.source(name);
-        shared.pipeline.ui.event(&crate::call::ui::Event::Failed(&|colour| diagnostic.render(&text, colour)));
-        if let Err(failure) = rollback::offer(&engine, &shared) {
+        // The script's own line may hold a secret too.
+        shared.pipeline.ui.event(&crate::call::ui::Event::Failed(&|colour| masker.text(diagnostic.render(&text, colour))));
+        if shared.pipeline.mode == Mode::Apply
+            && !matches!(request.stage, Stage::Replay(_))
+            && let Err(failure) = rollback::offer(&engine, &shared)
+        {
             shared.pipeline.ui.event(&crate::call::ui::Event::Note(&format!("the rollback failed: {}", failure.message)));
         }
     }
@@ -110,9 +115,6 @@ fn all_replayed(shared: &Shared, script: &Script) -> Result<(), Diagnostic> {
 /// Writes the footer and sums up.
 fn finish(shared: &Shared, script: &Script, mut diagnostic: Option<Diagnostic>) -> Finished {
     let pipeline = &shared.pipeline;
-    if let Some(diagnostic) = &mut diagnostic {
-        diagnostic.failure = pipeline.masker.failure(diagnostic.failure.clone());
-    }
     let passed: Vec<Passed> = shared
         .passed_failures
         .lock()

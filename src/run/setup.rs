@@ -120,12 +120,12 @@ pub fn pipeline(
 ) -> Result<Pipeline, Failure> {
     let real = request.stage == Stage::Real;
     let environment = staged.platform.environment().clone();
-    let mut header = header(request, &config, &staged, script, params, &environment);
+    let masker = Masker::new(public_names(&config));
+    masker.learn(staged.secrets.iter().cloned());
+    let mut header = header(request, &config, &staged, script, &masker.value(params.clone()), &environment);
     let durability = if real { Durability::EachLine } else { Durability::Buffered };
     let now = staged.platform.clock().now();
     let journal = Writer::create(&folder(request, &config), &mut header, now, durability)?;
-    let masker = Masker::new(public_names(&config));
-    masker.learn(staged.secrets);
     let asks = real && staged.mode == Mode::Apply && environment.protected;
     Ok(Pipeline {
         policy: Policy::new(asks, &environment.name, request.yes, request.confirm.clone()),
