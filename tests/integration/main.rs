@@ -10,6 +10,7 @@ mod support;
 mod arguments;
 mod completion;
 mod doctor;
+mod failures;
 mod layers;
 mod outage;
 mod parameters;

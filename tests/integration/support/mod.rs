@@ -1,6 +1,8 @@
 //! A project of its own for each test, and the real binary run in it with a cleared environment.
 
 mod ran;
+mod real;
+mod standin;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,6 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use ran::{Ran, lines_of};
+pub use real::{Real, api_server, changes_in, kubectl, state_of_api, variable};
+pub use standin::{Hook, Proxy, Slot};
 
 /// The platform of tests that say nothing else: two services with workloads, a database, two channels.
 pub const PLATFORM: &str = r#"
@@ -165,6 +169,15 @@ impl Project {
         self.in_place(shell, args)
     }
 
+    /// A shell whose mounts nobody else sees and that end with it; `"$@"` in it is the binary with its arguments.
+    pub fn mounting<A: AsRef<OsStr>>(&self, script: &str, args: impl IntoIterator<Item = A>) -> Command {
+        let mut shell = Command::new("unshare");
+        // Root needs no namespace of users, which some machines forbid.
+        shell.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-rm" });
+        shell.args(["bash", "-ec", script, "bash", env!("CARGO_BIN_EXE_runbook")]);
+        self.in_place(shell, args)
+    }
+
     fn in_place<A: AsRef<OsStr>>(&self, mut command: Command, args: impl IntoIterator<Item = A>) -> Command {
         let top = self.outside();
         command.args(args).current_dir(self.root()).env_clear();
@@ -235,6 +248,26 @@ impl Running {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Its process, which must not have been waited for.
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    /// Waits until the journal has a line of a type.
+    #[track_caller]
+    pub fn until_journaled(&mut self, kind: &str) -> PathBuf {
+        let wanted = format!("\"type\":\"{kind}\"");
+        loop {
+            let path = ran::newest(&self.project.journals());
+            if let Some(path) = path.filter(|path| fs::read_to_string(path).is_ok_and(|text| text.contains(&wanted))) {
+                return path;
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended without a line of type {kind}");
+            assert!(self.started.elapsed() < self.project.timeout, "the journal never had a line of type {kind}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits until standard error has a text in it.

@@ -1,0 +1,202 @@
+//! Kubernetes: clusters that cannot be reached, are the wrong ones, refuse, or do not know what is asked.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{failed, fails};
+use crate::support::{Proxy, Real, api_server, changes_in, kubectl, state_of_api, variable};
+
+/// A kubeconfig whose only user logs in by a shell command.
+fn login(command: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: \"https://127.0.0.1:1\"}}}}]\n\
+         users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: [-c, {command:?}]}}}}}}]\n\
+         contexts: [{{name: test, context: {{cluster: c, user: u}}}}]\n"
+    )
+}
+
+#[test]
+fn a_cluster_that_cannot_be_logged_in_to() {
+    let real = || Real::new("default");
+    let nowhere = real().project().env("KUBECONFIG", "/nonexistent/kubeconfig");
+    let log_in = "set KUBECONFIG, or log in to the cluster";
+    fails(&nowhere, &[("pods();", "auth", "there is no kubeconfig at /nonexistent/kubeconfig", log_in)]);
+    let home = nowhere.outside().join("home/.kube/config").display().to_string();
+    fails(&nowhere.env("KUBECONFIG", ""), &[("pods();", "auth", &format!("there is no kubeconfig at {home}"), log_in)]);
+    let expired = "the cluster does not accept the credentials of the context `expired`";
+    fails(&real().context("expired").project(), &[("pods();", "auth", expired, "have they expired? log in again")]);
+    let known = "known: test, viewer, expired, exec, unreachable";
+    fails(&real().context("prod").project(), &[("pods();", "bad_argument", "the kubeconfig has no context `prod`", known)]);
+    let again = "try `kubectl --context test version`, and log in again";
+    for (kubeconfig, message, hint) in [
+        (login("echo hunter2hunter2 >&2; exit 7"), "logging in to the context `test` failed: sh failed (exit status: 7)", again),
+        (login("echo hunter2hunter2"), "logging in to the context `test` failed: sh printed no credential", again),
+        ("users: [{name: u, user: {token: hunter2hunter2}".to_owned(), "kubeconfig is no valid YAML, or no kubeconfig", ""),
+    ] {
+        let project = real().kubeconfig(&kubeconfig).project().script("x.rhai", "pods();");
+        let ran = project.run(["run", "x.rhai"]).status(4).stderr_has("error[auth]: ").stderr_has(message).stderr_has(hint);
+        ran.has_not("hunter2").recorded("failed", 4);
+    }
+}
+
+#[test]
+fn a_cluster_that_does_not_answer() {
+    let unreachable = Real::new("default").context("unreachable").project();
+    fails(
+        &unreachable,
+        &[(
+            "pods();",
+            "unavailable",
+            "the cluster at https://127.0.0.1:1 cannot be reached: connection refused",
+            "is the API server of the context `unreachable` up, and reachable from here?",
+        )],
+    );
+    let silent = Proxy::new(&api_server(), &json!({ "mode": "hang" }));
+    let project = Real::new("default").through(&silent).project();
+    let hint = "is it slow or unreachable? give it longer with `timeout:`";
+    fails(
+        &project,
+        &[
+            ("pods(#{ timeout: \"300ms\" });", "timeout", "no answer from the list of pods within 300ms", hint),
+            ("top_pods(#{ timeout: \"300ms\" });", "timeout", "no answer from the pods' metrics within 300ms", hint),
+        ],
+    );
+}
+
+#[test]
+fn the_wrong_cluster_is_left_alone() {
+    let wrong = Real::new("wrong-cluster").line("cluster_uid = \"6f1c0000-0000-4000-8000-000000000000\"").deployed();
+    let before = state_of_api("wrong-cluster");
+    let found = variable("RUNBOOK_TEST_CLUSTER_UID");
+    let message = format!(
+        "wrong cluster: the context `test` leads to the cluster with the UID {found}, and the environment `test` expects 6f1c0000-0000-4000-8000-000000000000"
+    );
+    for script in ["scale(\"deployment/api\", 3);", "try { pods(); } catch { }\nscale(\"deployment/api\", 3);"] {
+        for ran in [wrong.really(script), wrong.rehearsed_really(script)] {
+            failed(ran, "denied", &message, "is the kubeconfig the right one?")
+                .stderr_has(" --> x.rhai:1:")
+                .stdout_has("denied: 0 changes");
+        }
+    }
+    assert_eq!((state_of_api("wrong-cluster"), changes_in("wrong-cluster")), (before, vec![]));
+    let right = Real::new("wrong-cluster").line(&format!("cluster_uid = \"{found}\"")).project();
+    let ran = right.really("check(cluster_info().uid.len() == 36, \"no uid\");").status(0);
+    assert_eq!(ran.journal()[0]["cluster_uid"], found.as_str());
+}
+
+#[test]
+fn what_the_user_may_not_do_says_what_is_lacking() {
+    let viewer = Real::new("may-not").context("viewer").deployed();
+    let before = state_of_api("may-not");
+    fails(
+        &viewer,
+        &[(
+            "get(\"secret/x\");",
+            "forbidden",
+            "secrets \"x\" is forbidden: User \"viewer\" cannot get resource \"secrets\" in API group \"\" in the namespace \"may-not\"",
+            "the context's user lacks the right to read secrets",
+        )],
+    );
+    let ran = failed(
+        viewer.really("scale(\"api\", 3);"),
+        "forbidden",
+        "User \"viewer\" cannot patch resource \"deployments/scale\" in API group \"apps\"",
+        "the context's user lacks the right to patch deployments",
+    );
+    let ran = ran.stdout_has("failed: 0 changes made, 0 messages sent, 1 failed, 1 call");
+    assert_eq!((ran.outcomes(), &ran.journal().pop().unwrap()["changes"]), (vec!["deployment/api failed".to_owned()], &0.into()));
+    // The rehearsal finds it beforehand, goes on, and promises nothing.
+    let ran = viewer.rehearsed_really("scale(\"api\", 3);\nnote(\"went on\");").status(1).stderr_has("note: went on");
+    let ran = ran
+        .stdout_has("Refused by the server\n  x.rhai:1  deployment/api: deployments.apps \"api\" is forbidden")
+        .stdout_has("0 changes planned");
+    assert_eq!(ran.outcomes(), ["deployment/api refused"]);
+    assert_eq!(state_of_api("may-not"), before);
+}
+
+#[test]
+fn an_admission_webhook_that_is_down_refuses_the_change_and_leaves_no_doubt() {
+    let project = Real::new("webhook-down").deployed();
+    let before = state_of_api("webhook-down");
+    project.apply(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: { name: runbook-webhook-down }\nwebhooks:\n\
+         - name: down.runbook.test\n  clientConfig: { url: \"https://127.0.0.1:1/\" }\n  failurePolicy: Fail\n  sideEffects: None\n  \
+         admissionReviewVersions: [v1]\n  namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: webhook-down } }\n  \
+         rules: [ { apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments/scale] } ]\n",
+    );
+    // The API server takes a moment to notice it.
+    let ran = (0..50).find_map(|_| Some(project.really("scale(\"api\", 2);\nscale(\"api\", 1);")).filter(|ran| ran.code != Some(0)));
+    kubectl(&["delete", "validatingwebhookconfiguration", "runbook-webhook-down"]);
+    let message = "failed calling webhook \"down.runbook.test\"";
+    let hint = "nothing was changed; is that webhook's service up?";
+    let ran = failed(ran.expect("the webhook was never asked"), "unavailable", message, hint).stdout_has("failed: 0 changes made");
+    assert_eq!(ran.outcomes(), ["deployment/api failed"]);
+    assert_eq!(state_of_api("webhook-down").split(' ').nth(1), before.split(' ').nth(1));
+}
+
+#[test]
+fn what_does_not_exist_or_is_two_things_is_named() {
+    let project = Real::new("no-such").deployed();
+    let both = |kind: &str, more: &str| {
+        format!(
+            "---\napiVersion: apps/v1\nkind: {kind}\nmetadata: {{ name: both, namespace: no-such }}\nspec:\n  replicas: 0\n{more}  \
+             selector: {{ matchLabels: {{ app: both }} }}\n  template:\n    metadata: {{ labels: {{ app: both }} }}\n    \
+             spec: {{ containers: [ {{ name: both, image: \"registry.example/both:1\" }} ] }}\n"
+        )
+    };
+    project.apply(&[both("Deployment", ""), both("StatefulSet", "  serviceName: both\n")].concat());
+    let elsewhere = "is it in another namespace? `pods(#{ namespace: \"*\" })` shows each pod's workload";
+    let two = "say which: \"deployment/both\" or \"statefulset/both\"";
+    let lists = "`kubectl -n no-such get deployments` lists what there is";
+    fails(
+        &project,
+        &[
+            ("scale(\"none\", 2);", "not_found", "no deployment or statefulset \"none\" in namespace no-such", elsewhere),
+            ("scale(\"deployment/none\", 2);", "not_found", "deployment/none does not exist in the namespace no-such", lists),
+            ("get(\"deployment/none\");", "not_found", "deployment/none does not exist in the namespace no-such", lists),
+            ("get(\"node/none\");", "not_found", "node/none does not exist", "`kubectl get nodes` lists what there is"),
+            ("logs(\"none\");", "not_found", "no deployment or statefulset \"none\" in namespace no-such", elsewhere),
+            ("scale(\"both\", 3);", "bad_argument", "\"both\" is a deployment and a statefulset", two),
+            ("restart(\"both\");", "bad_argument", "\"both\" is a deployment and a statefulset", two),
+            ("get(\"deployment/Ünknown\");", "bad_argument", "\"Ünknown\" is no object name", "letters, digits"),
+            ("get(\"deployment/..\");", "bad_argument", "\"..\" is no object name", "letters, digits"),
+        ],
+    );
+    assert_eq!(changes_in("no-such"), [] as [String; 0]);
+}
+
+#[test]
+fn log_lines_of_any_bytes_are_text_on_one_line() {
+    let project = Real::new("log-bytes").project();
+    let hostile = b"\x1b[2J\xe2\x80\xae\xff\xfe {\"type\":\"end\",\"status\":\"ok\"}\r";
+    let mut log = b"2026-11-23T00:00:00.000000000Z stdout F plain\n2026-11-23T00:00:01.000000000Z stdout F ".to_vec();
+    log.extend_from_slice(hostile);
+    log.extend_from_slice(b"\n2026-11-23T00:00:02.000000000Z stderr F ");
+    log.extend(std::iter::repeat_n(b'x', 1 << 20));
+    log.extend_from_slice(b"\n2026-11-23T00:00:03.000000000Z stdout F last\n");
+    let file = project.outside().join("pod.log");
+    fs::write(&file, log).unwrap();
+    project.apply(&format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: log-bytes }}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: noisy, namespace: log-bytes }}\n\
+         spec: {{ containers: [ {{ name: noisy, image: \"registry.example/noisy:1\" }} ] }}\n---\n\
+         apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Logs\nmetadata: {{ name: noisy, namespace: log-bytes }}\nspec: {{ logs: [ {{ logsFile: {file:?} }} ] }}\n"
+    ));
+    kubectl(&["-n", "log-bytes", "wait", "--for=condition=Ready", "pod/noisy", "--timeout=30s"]);
+    let ran = project.really("let lines = logs(\"noisy\");\nshow(lines);\nnote(`${lines.len()} lines: ${lines[1].line}`);").status(0);
+    // kwok drops what the container runtime would put in front; a line's own bytes are shown, inert.
+    let ran = ran.stderr_has("\\u{1b}[2J\\u{202e}\u{fffd}\u{fffd} {\"type\":\"end\",\"status\":\"ok\"}").stderr_has("note: 4 lines: ");
+    for text in [&ran.out, &ran.err] {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains('\r'), "{ran}");
+        assert!(text.lines().all(|line| line.len() < 2000), "a line is too long\n{ran}");
+    }
+    let ran = ran.recorded("ok", 0);
+    let payload = ran.journaled("call")[0]["payload"]["sha256"].as_str().unwrap().to_owned();
+    let kept = fs::read_dir(ran.journal_path().with_extension("payloads"))
+        .unwrap()
+        .flatten()
+        .find(|file| file.file_name().to_string_lossy().contains(&payload));
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(kept.unwrap().path()).unwrap()).unwrap();
+    assert_eq!((kept.as_array().unwrap().len(), kept[3]["line"].as_str()), (4, Some("last")));
+    project.run(["run", "x.rhai", "--replay", "last"]).status(0).stderr_has("note: 4 lines: ");
+}

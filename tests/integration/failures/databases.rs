@@ -1,0 +1,231 @@
+//! Databases: wrong passwords, statements that fail or write, servers that refuse, hang or answer too much.
+
+use serde_json::json;
+
+use super::fails;
+use crate::support::{Project, Proxy, Real, Slot, variable};
+
+/// A project with the three databases in order, and each once more where nobody listens.
+fn project() -> Project {
+    let nobody = Slot::new(&json!({})).address.clone();
+    let gone = |scheme: &str| format!("url = \"{scheme}{nobody}\"");
+    Real::new("default")
+        .postgres(&variable("RUNBOOK_TEST_POSTGRES"))
+        .redis(&variable("RUNBOOK_TEST_REDIS"))
+        .mongo(&variable("RUNBOOK_TEST_MONGO"))
+        .table("databases.no-postgres", &gone("postgres://ops@"))
+        .table("databases.no-redis", &gone("redis://"))
+        .table("databases.no-mongo", &gone("mongodb://"))
+        .project()
+}
+
+const REACHABLE: &str = "does it run, and is it reachable from here?";
+
+#[test]
+fn a_connection_that_is_refused_names_the_address() {
+    fails(
+        &project(),
+        &[
+            ("sql(\"no-postgres\", \"SELECT 1\");", "unavailable", " cannot be reached: connection refused", REACHABLE),
+            ("redis(\"no-redis\", [\"PING\"]);", "unavailable", " cannot be reached: connection refused", REACHABLE),
+            ("mongo(\"no-mongo\", #{ ping: 1 });", "unavailable", " cannot be reached: connection refused", REACHABLE),
+            ("sql(\"no-postgres\", \"SELECT 1\");", "unavailable", "the database `no-postgres` at 127.0.0.1:", REACHABLE),
+            ("sql(\"postgre\", \"SELECT 1\");", "bad_argument", "unknown database \"postgre\"", "did you mean `postgres`?"),
+            ("sql(\"redis\", \"SELECT 1\");", "bad_argument", "the database \"redis\" speaks Redis's protocol", "use `redis`"),
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_password_is_told_apart_and_not_shown() {
+    let project = project().env("OPS_PASSWORD", "wrong-ops-password").env("REDIS_PASSWORD", "wrong-redis-password");
+    let hint = "is the password right? the database's `password` says where it is";
+    let refused = format!("the database `redis` at {} refuses the password", variable("RUNBOOK_TEST_REDIS"));
+    let rows = [
+        ("sql(\"postgres\", \"SELECT 1\");", "auth", "refuses the user ops: password authentication failed for user \"ops\" (28P01)", hint),
+        ("redis(\"redis\", [\"PING\"]);", "auth", refused.as_str(), hint),
+    ];
+    fails(&project, &rows);
+    for (script, ..) in rows {
+        let ran = project.really(script).status(4).has_not("wrong-ops-password").has_not("wrong-redis-password");
+        assert!(!std::fs::read_to_string(ran.journal_path()).unwrap().contains("wrong-"), "{ran}");
+    }
+    let unset = Real::new("default").table("databases.db", "url = \"redis://127.0.0.1:1\"\npassword = { env = \"NOT_SET\" }").project();
+    fails(&unset, &[("redis(\"db\", [\"PING\"]);", "auth", "the environment variable NOT_SET is not set", "export NOT_SET and run again")]);
+}
+
+#[test]
+fn a_statement_that_fails_says_where() {
+    fails(
+        &project(),
+        &[
+            (
+                "sql(\"postgres\", \"SELECT *\\nFROM no_such_table\");",
+                "bad_argument",
+                "sql `postgres`: relation \"no_such_table\" does not exist at line 2, character 6 (42P01)",
+                "is the name right?",
+            ),
+            (
+                "sql(\"postgres\", \"SELECT nme FROM pg_class\");",
+                "bad_argument",
+                "column \"nme\" does not exist at character 8 (42703)",
+                "is the name right?",
+            ),
+            (
+                "sql(\"postgres\", \"SELECT 1 AS order BY 1\");",
+                "bad_argument",
+                "the statement does not parse, so it is not known to only read",
+                "",
+            ),
+            (
+                "sql(\"postgres\", \"SELECT $1::int\", #{ params: [\"4711 Main Street\"] });",
+                "bad_argument",
+                "invalid input syntax for type integer: $1 (22P02)",
+                "is each value of the type that stands there?",
+            ),
+            ("sql(\"postgres\", \"SELECT $1::int\");", "bad_argument", "the statement has 1 parameters, and 0 were given", "`params: […]`"),
+            ("redis(\"redis\", [\"GTE\", \"x\"]);", "bad_argument", "GTE is not a read", ""),
+            (
+                "mongo(\"mongodb\", #{ listShards: 1 });",
+                "bad_argument",
+                "no such command: 'listShards' (59 CommandNotFound)",
+                "does not take the command",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_read_that_writes_is_refused_and_nothing_is_written() {
+    psql(
+        "DROP TABLE IF EXISTS kept; CREATE TABLE kept (n int); INSERT INTO kept VALUES (1);
+          CREATE OR REPLACE FUNCTION sneaky() RETURNS int LANGUAGE sql VOLATILE AS 'DELETE FROM kept RETURNING n';
+          CREATE SEQUENCE IF NOT EXISTS counted; SELECT setval('counted', 5);",
+    );
+    let project = project();
+    let reads = "`sql` only reads; a change is `sql_execute`";
+    fails(
+        &project,
+        &[
+            ("sql(\"postgres\", \"DELETE FROM kept\");", "bad_argument", "DELETE is not a read (line 1, column 1 of the statement)", reads),
+            ("sql(\"postgres\", \"WITH gone AS (DELETE FROM kept RETURNING n) SELECT * FROM gone\");", "bad_argument", "DELETE", reads),
+            (
+                "sql(\"postgres\", \"SELECT 1; DROP TABLE kept\");",
+                "bad_argument",
+                "2 statements were given; `sql` takes one",
+                "once for each",
+            ),
+            ("sql(\"postgres\", \"EXPLAIN ANALYZE DELETE FROM kept\");", "bad_argument", "ANALYZE", ""),
+            ("sql(\"postgres\", \"SELECT nextval('counted')\");", "bad_argument", "`nextval`", reads),
+            (
+                "sql(\"postgres\", \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity\");",
+                "bad_argument",
+                "`pg_terminate_backend` acts on the server",
+                reads,
+            ),
+            // What hides behind a function's name the read-only transaction stops.
+            (
+                "sql(\"postgres\", \"SELECT sneaky()\");",
+                "bad_argument",
+                "the statement writes, and `sql` only reads: cannot execute DELETE in a read-only transaction (25006)",
+                "use `sql_execute` for changes",
+            ),
+            ("redis(\"redis\", [\"SET\", \"runbook-kept\", \"1\"]);", "bad_argument", "SET is not a read", "a change is `redis_execute`"),
+            ("redis(\"redis\", [\"CONFIG\", \"SET\", \"save\", \"\"]);", "bad_argument", "CONFIG SET", "a change is `redis_execute`"),
+            (
+                "redis(\"redis\", [\"EVAL_RO\", \"return 1\", \"0\"]);",
+                "bad_argument",
+                "EVAL_RO is not a read",
+                "a change is `redis_execute`",
+            ),
+            (
+                "mongo(\"mongodb\", #{ aggregate: \"a\", pipeline: [#{ \"$out\": \"b\" }] });",
+                "bad_argument",
+                "`$out` writes a collection",
+                "`mongo_execute`",
+            ),
+            (
+                "mongo(\"mongodb\", #{ aggregate: \"a\", pipeline: [#{ \"$facet\": #{ x: [#{ \"$merge\": \"b\" }] } }] });",
+                "bad_argument",
+                "`$merge` writes a collection",
+                "`mongo_execute`",
+            ),
+            ("mongo(\"mongodb\", #{ find: \"a\", filter: #{ \"$where\": \"sleep(1)\" } });", "bad_argument", "`$where`", ""),
+            ("mongo(\"mongodb\", #{ drop: \"a\" });", "bad_argument", "`drop` is not a read", "`mongo_execute`"),
+        ],
+    );
+    assert_eq!(psql("SELECT count(*), (SELECT last_value FROM counted) FROM kept"), "1|5\n");
+    project.really("check(redis(\"redis\", [\"EXISTS\", \"runbook-kept\"]) == 0, \"it was set\");").status(0);
+}
+
+#[test]
+fn a_slow_server_is_given_up_and_its_query_ends_too() {
+    let project = project();
+    let script = "sql(\"postgres\", \"SELECT count(*) AS runbook_slow FROM generate_series(1, 10000000000)\", #{ timeout: \"300ms\" });";
+    let ran = project
+        .really(script)
+        .status(124)
+        .stderr_has("error[timeout]: ")
+        .stderr_has("give it longer with `timeout:`")
+        .recorded("timeout", 124);
+    assert!(ran.stdout_has("timeout: 0 changes made").journaled("intent").is_empty());
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%runbook_slow%' AND state = 'active' AND pid <> pg_backend_pid()";
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        psql(busy) == "0\n"
+    });
+    assert!(gone, "the server still works on it");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_a_timeout() {
+    let hang = json!({ "mode": "hang" });
+    let to = |name: &str| Proxy::new(&variable(name), &hang);
+    let (postgres, redis, mongo) = (to("RUNBOOK_TEST_POSTGRES"), to("RUNBOOK_TEST_REDIS"), to("RUNBOOK_TEST_MONGO"));
+    let project = Real::new("default").postgres(&postgres.address).redis(&redis.address).mongo(&mongo.address).project();
+    let hint = "is it slow or unreachable? give it longer with `timeout:`";
+    fails(
+        &project,
+        &[
+            ("sql(\"postgres\", \"SELECT 1\", #{ timeout: \"300ms\" });", "timeout", "no answer from postgres within 300ms", hint),
+            ("redis(\"redis\", [\"PING\"], #{ timeout: \"300ms\" });", "timeout", " within 300ms", hint),
+            ("mongo(\"mongodb\", #{ ping: 1 }, #{ timeout: \"300ms\" });", "timeout", "no server has answered in time", hint),
+        ],
+    );
+}
+
+#[test]
+fn an_answer_over_8_mib_is_cut_off_with_a_remedy() {
+    let project = project();
+    fails(
+        &project,
+        &[
+            (
+                "sql(\"postgres\", \"SELECT repeat('x', 9000000) AS x\");",
+                "too_large",
+                "the rows are larger than 8 MiB",
+                "select fewer columns or rows",
+            ),
+            (
+                "sql(\"postgres\", \"SELECT * FROM generate_series(1, 20000)\");",
+                "too_large",
+                "more than 10000 rows",
+                "add a LIMIT or aggregate, or raise `limit:`",
+            ),
+        ],
+    );
+}
+
+/// Runs statements as the owner of the database, over its socket; answers unaligned text.
+#[track_caller]
+fn psql(statements: &str) -> String {
+    let address = variable("RUNBOOK_TEST_POSTGRES");
+    let (host, port) = address.split_once(':').unwrap();
+    let output = std::process::Command::new("psql")
+        .args(["-qXAt", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U", "ops", "-d", "therapeutic_ai", "-c", statements])
+        .env("PGPASSWORD", variable("RUNBOOK_TEST_POSTGRES_OPS_PASSWORD"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,137 @@
+//! Changes that nobody knows the end of: in doubt, exit code 9, never repeated, and on record with what to check.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::failed;
+use crate::support::{Hook, Project, Proxy, Ran, Real, Slot, api_server, changes_in, state_of_api};
+
+/// A proxy that does something once a patch has been sent through it.
+fn at_the_patch(mode: &str) -> Proxy {
+    Proxy::tls(&api_server(), &json!({ "mode": mode, "when": "PATCH" }))
+}
+
+const LOOK: &str = "look at the target before doing it again: it may have happened";
+
+/// Checks what a run says of the deployment that it may have scaled, at its end and later.
+#[track_caller]
+fn doubtful(ran: Ran, namespace: &str) -> Ran {
+    let by_hand = format!("kubectl --context=test -n {namespace} scale deployment/api --replicas=3");
+    let ran =
+        ran.stdout_has("In doubt: deployment/api at x.rhai:1. Look before you repeat it; by hand it would be:\n").stdout_has(&by_hand);
+    let ran = ran.stdout_has("in_doubt: 0 changes made, 0 messages sent, 1 in doubt, ");
+    assert_eq!(ran.outcomes(), ["deployment/api in_doubt"], "{ran}");
+    shown_as_doubtful(&ran.project, &by_hand);
+    ran
+}
+
+#[track_caller]
+fn shown_as_doubtful(project: &Project, by_hand: &str) {
+    let shown = project
+        .run(["log", "show", "last"])
+        .status(0)
+        .stdout_has("1 write is IN DOUBT: sent, or about to be, and nobody knows if it happened");
+    let shown = shown.stdout_has("spec.replicas: 1 → 3").stdout_has("!! IN DOUBT: nobody knows whether deployment/api was changed");
+    let shown = shown.stdout_has(&format!("!! it was to do:  {by_hand}"));
+    shown.stdout_has("!! to check:      it happened if deployment/api now has spec.replicas = 3");
+    let json = project.run(["log", "show", "last", "-o", "json"]).status(0).json();
+    assert_eq!((json["in_doubt"].as_array().unwrap().len(), &json["in_doubt"][0]["object"]), (1, &"deployment/api".into()));
+}
+
+#[test]
+fn a_reply_lost_after_the_commit_is_in_doubt_and_not_repeated() {
+    let proxy = at_the_patch("drop-replies");
+    let project = Real::new("lost-reply").through(&proxy).deployed();
+    let script = "retry(|| scale(\"api\", 3), #{ times: 3, delay: \"10ms\", any: true });\nnote(\"went on\");";
+    let ran = failed(project.really(script), "in_doubt", "the change of deployment/api was sent, and no answer came: ", LOOK);
+    let ran = doubtful(ran.has_not("note: went on"), "lost-reply");
+    assert_eq!(state_of_api("lost-reply"), "2 3", "the server had committed it");
+    let sent = changes_in("lost-reply");
+    assert_eq!(sent.len(), 1, "{sent:?}\n{ran}");
+    // A replay answers from the record, and repeats nothing either.
+    let replay = project.run(["run", "x.rhai", "--replay", "last"]).status(9).stderr_has("error[in_doubt]: ");
+    assert_eq!(changes_in("lost-reply").len(), 1, "{replay}");
+}
+
+#[test]
+fn an_api_server_that_hangs_after_a_change_is_in_doubt_though_the_script_goes_on() {
+    let proxy = at_the_patch("hang");
+    let project = Real::new("hung-server").through(&proxy).deployed();
+    let script = "try { scale(\"api\", 3, #{ timeout: \"400ms\" }); } catch (e) { note(`${e.kind}, retryable: ${e.retryable}`); }\nnote(\"went on\");";
+    let ran = project.really(script).status(9).stderr_has("note: in_doubt, retryable: false").stderr_has("note: went on");
+    let ran = doubtful(ran.recorded("in_doubt", 9), "hung-server");
+    let failure = &ran.journaled("outcome")[0]["failure"];
+    assert_eq!(failure["message"], "the patch of deployment/api was sent, and no answer came within 400ms");
+    assert_eq!((&failure["hint"], &failure["sent"]), (&LOOK.into(), &"unknown".into()));
+}
+
+#[test]
+fn a_kill_after_the_commit_leaves_the_intent_and_what_to_check() {
+    let proxy = at_the_patch("drop-replies");
+    let project = Real::new("killed-run").through(&proxy).deployed().script("x.rhai", "scale(\"api\", 3);");
+    let running = project.start(project.command(["run", "x.rhai"]));
+    proxy.until("lost_bytes");
+    running.signal(Signal::KILL);
+    let ran = running.wait();
+    assert_eq!((ran.code, ran.signal), (None, Some(9)), "{ran}");
+    assert_eq!(state_of_api("killed-run"), "2 3", "the server had committed it");
+    let last = ran.journal().pop().unwrap();
+    assert_eq!(
+        (&last["type"], &last["object"], &last["after"]),
+        (&"intent".into(), &"deployment/api".into(), &json!({ "spec.replicas": 3 }))
+    );
+    shown_as_doubtful(&project, "kubectl --context=test -n killed-run scale deployment/api --replicas=3");
+    project.run(["log", "verify", "last"]).status(0).stdout_has("intact").stdout_has("not ended: the run was cut off");
+}
+
+#[test]
+fn a_rehearsal_whose_validation_is_lost_is_not_in_doubt() {
+    let proxy = at_the_patch("drop-replies");
+    let project = Real::new("lost-rehearsal").through(&proxy).deployed();
+    let ran = failed(
+        project.rehearsed_really("scale(\"api\", 3);"),
+        "unavailable",
+        " cannot be reached: ",
+        "is the API server of the context `test` up",
+    );
+    let ran = ran.stdout_has("failed: 0 changes planned").has_not("In doubt");
+    assert!(ran.journaled("intent").is_empty(), "{ran}");
+    assert_eq!(state_of_api("lost-rehearsal"), "1 1");
+}
+
+#[test]
+fn one_branch_in_doubt_outweighs_another_that_failed() {
+    let slot = Slot::new(&json!({}));
+    let proxy = at_the_patch("hang");
+    let project = Real::new("branches").through(&proxy).service("other", &slot.address).deployed();
+    let script = "parallel([|| scale(\"api\", 3, #{ timeout: \"400ms\" }), || http_get(\"other/none\")]);";
+    let ran = failed(project.really(script), "in_doubt", "the patch of deployment/api was sent, and no answer came within 400ms", "");
+    doubtful(ran.stderr_has("2 of 2 branches failed: ").stderr_has("other/none answered HTTP 404"), "branches");
+}
+
+#[test]
+fn a_webhook_that_hangs_up_after_the_request_is_in_doubt_and_one_that_refuses_is_not() {
+    let closes = Hook::new("closes", &json!({ "close": true }));
+    let project = Real::new("default").hook(&closes).project();
+    let script = "retry(|| notify(\"hook\", \"hello\"), #{ times: 3, delay: \"10ms\", any: true });";
+    let message = "the message to hook was sent, and no answer came: the connection was closed before an answer";
+    let ran = failed(project.really(script), "in_doubt", message, "look at the channel before sending it again");
+    let ran = ran.stdout_has("In doubt: hook at x.rhai:1.").stdout_has("in_doubt: 0 changes made, 0 messages sent, 1 in doubt");
+    assert_eq!((ran.outcomes(), closes.received().len()), (vec!["hook in_doubt".to_owned()], 1), "{ran}");
+
+    let refuses =
+        Hook::new("refuses", &json!([{ "status": 410, "body": "no such hook" }, { "status": 429, "headers": { "Retry-After": "7" } }]));
+    let project = Real::new("default")
+        .hook(&refuses)
+        .table("channels.gone", "kind = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nsigning = { env = \"OPS_PASSWORD\" }")
+        .project();
+    for (channel, kind, message, hint) in [
+        ("hook", "failed", "the channel `hook` answered HTTP 410: no such hook", "is its address right, and still valid?"),
+        ("hook", "unavailable", "the channel `hook` takes no more messages for now (HTTP 429)", "try again after 7 s"),
+        ("gone", "unavailable", "the message to gone: connection refused", "does it run, and is it reachable from here?"),
+    ] {
+        let ran = failed(project.really(&format!("notify({channel:?}, \"hello\");")), kind, message, hint);
+        let ran = ran.stdout_has("failed: 0 changes made, 0 messages sent, 1 failed");
+        assert_eq!(ran.outcomes(), [format!("{channel} failed")], "{ran}");
+    }
+}

@@ -1,0 +1,128 @@
+//! HTTP services that refuse, hang, hang up, answer too much, or lead elsewhere.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{failed, fails};
+use crate::support::{Real, Slot};
+
+#[test]
+fn a_service_that_does_not_answer_as_it_should() {
+    let slot = Slot::new(&json!({
+        "GET /hangs": { "hang": true },
+        "GET /closes": { "close": true },
+        "GET /down": { "status": 503, "body": "no upstream" },
+        "GET /login": { "status": 401 },
+        "GET /forbidden": { "status": 403, "body": "{\"error\":\"no\"}" },
+    }));
+    let gone = Slot::new(&json!({}));
+    let nobody = gone.address.clone();
+    drop(gone);
+    let project = Real::new("default").service("api", &slot.address).service("gone", &nobody).project();
+    fails(
+        &project,
+        &[
+            ("http_get(\"gone/x\");", "unavailable", "/x: connection refused", "does it run, and is it reachable from here?"),
+            ("http_get(\"api/hangs\", #{ timeout: \"200ms\" });", "timeout", "/hangs within 200ms", "give it longer with `timeout:`"),
+            ("http_get(\"api/closes\");", "unavailable", "the connection was closed before an answer", "look at its log"),
+            (
+                "http_get(\"api/down\");",
+                "unavailable",
+                "api/down answered HTTP 503: no upstream",
+                "if 503 is expected, pass `ok_status: [503]`",
+            ),
+            ("http_get(\"api/login\");", "auth", "api/login answered HTTP 401", "`ok_status: [401]`"),
+            ("http_get(\"api/forbidden\");", "forbidden", "api/forbidden answered HTTP 403: {\"error\":\"no\"}", "`ok_status: [403]`"),
+            ("http_get(\"api/none\");", "not_found", "api/none answered HTTP 404: {\"error\":\"not found\"}", "`ok_status: [404]`"),
+        ],
+    );
+    // To a health check all of this is an answer.
+    let script = "let down = http_health([\"api\", \"gone\"], #{ path: \"/hangs\", timeout: \"200ms\" });\nthrow `${down[0].error}, ${down[1].error}`;";
+    project.really(script).status(1).stderr_has("timeout after 200ms, connection refused");
+}
+
+#[test]
+fn a_body_of_100_mb_ends_early_in_bounded_memory_and_leaves_no_payload() {
+    let slot = Slot::new(&json!({ "GET /dump": { "body_bytes": 100 << 20 }, "GET /most": { "body_bytes": 8_300_000 } }));
+    let project = Real::new("default").service("api", &slot.address).project().script("x.rhai", "http_get(\"api/dump\");");
+    // The program itself takes most of this address space; 100 MB more would not fit.
+    let ran = project.start(project.shell("ulimit -v 180000", ["run", "x.rhai"])).wait();
+    let ran = failed(ran, "too_large", "/dump: the body is larger than 8 MiB", "ask for less");
+    assert!(ran.took < Duration::from_secs(5), "{:?}\n{ran}", ran.took);
+    assert!(!ran.journal_path().with_extension("payloads").exists(), "something of it was kept");
+    // What fits the wire may still be too much for a script's value: nothing of it is kept either.
+    project.really("show(http_get(\"api/most\").body.len());").status(0).stdout_has("8300000");
+}
+
+#[test]
+fn a_redirect_takes_no_credentials_along() {
+    let other = Slot::new(&json!({ "GET /taken": { "body": "got them" } }));
+    let slot = Slot::new(&json!({
+        "GET /away": { "redirect": format!("http://{}/taken?token=abc", other.address) },
+        "GET /inside": { "redirect": "/end" },
+        "GET /end": { "body": "inside" },
+        "GET /loop": { "redirect": "/loop" },
+        "GET /metadata": { "redirect": "http://169.254.169.254/latest/meta-data" },
+    }));
+    // The other one may be asked, and still credentials do not follow to it.
+    let project = Real::new("default").service("api", &slot.address).service("other", &other.address).project();
+    let get = |path: &str| format!("http_get(\"api/{path}\", #{{ headers: #{{ Authorization: \"Bearer 12345678\" }} }});");
+    let elsewhere = format!("api/away answered HTTP 302, a redirect to http://{}/taken that is not followed", other.address);
+    let hint = "redirects are followed within one origin only: ask the other one itself";
+    fails(
+        &project,
+        &[
+            (&get("away"), "failed", &elsewhere, hint),
+            (&get("metadata"), "failed", "a redirect to http://169.254.169.254/latest/meta-data that is not followed", hint),
+            (&get("loop"), "failed", "api/loop answered HTTP 302, a redirect to /loop that is not followed", hint),
+        ],
+    );
+    assert!(other.requests().is_empty(), "{:?}", other.requests());
+    project.really(&format!("let it = {}\nthrow it.body;", get("inside"))).status(1).stderr_has("inside");
+    let asked = slot.requests();
+    let within = asked.iter().find(|request| request["path"] == "/end").unwrap();
+    assert_eq!(within["headers"]["authorization"], "Bearer 12345678");
+}
+
+#[test]
+fn nothing_leaves_for_a_place_that_is_not_declared() {
+    let slot = Slot::new(&json!({}));
+    let elsewhere = Slot::new(&json!({}));
+    let port = elsewhere.address.rsplit(':').next().unwrap();
+    let allow = "allow = [\"http://169.254.169.254/\", \"http://metadata.internal/\"]";
+    let project = Real::new("default").line(allow).service("api", &slot.address).project();
+    // Proxy variables lead nowhere either.
+    let project =
+        project.env("http_proxy", &format!("http://{}", elsewhere.address)).env("ALL_PROXY", &format!("http://{}", elsewhere.address));
+    let rows = [
+        (format!("http://{}/steal?token=abc", elsewhere.address), "is not among what the environment `test` may ask", "add it to `allow`"),
+        (format!("http://localhost:{port}/"), "http://localhost:", "add it to `allow`"),
+        (format!("http://[::ffff:127.0.0.1]:{port}/"), "is not among", "add it to `allow`"),
+        ("http://169.254.169.254/latest".to_owned(), "169.254.169.254 is a cloud's metadata service", "such addresses are never asked"),
+        ("http://2852039166/latest".to_owned(), "169.254.169.254 is a cloud's metadata service", "such addresses are never asked"),
+        ("http://169.254.1.1/".to_owned(), "169.254.1.1 is a link-local address", "such addresses are never asked"),
+    ];
+    for (url, message, hint) in rows {
+        // Caught, and the run is over all the same: a denial is latched.
+        let script = format!("try {{ http_get({url:?}); }} catch {{ note(\"went on\"); }}");
+        for ran in [project.really(&script), project.rehearsed_really(&script)] {
+            failed(ran, "denied", message, hint).has_not("note: went on");
+        }
+    }
+    assert!(elsewhere.requests().is_empty(), "{:?}", elsewhere.requests());
+}
+
+#[test]
+fn what_a_service_says_stays_on_one_line() {
+    let hostile = "\u{1b}[2J\u{202e}evil\n{\"type\":\"end\",\"status\":\"ok\"}\r\nfake";
+    let slot = Slot::new(
+        &json!({ "GET /hostile": { "status": 500, "body": hostile }, "GET /long": { "status": 500, "body": "x".repeat(10 << 10) } }),
+    );
+    let project = Real::new("default").service("api", &slot.address).project();
+    let ran =
+        failed(project.really("http_get(\"api/hostile\");"), "failed", "api/hostile answered HTTP 500: \\u{1b}[2J\\u{202e}evil\\n{", "");
+    assert!(!ran.err.contains('\u{1b}') && !ran.err.contains('\u{202e}') && !ran.err.contains("\nfake"), "{ran}");
+    let long = failed(project.really("http_get(\"api/long\");"), "failed", "xxx…", "");
+    assert!(long.err.lines().all(|line| line.len() < 500), "{long}");
+}
