@@ -69,6 +69,9 @@ pub enum Choice {
     Skip(&'static str),
 }
 
+/// Whether steps ran, in order, by title and line.
+type Recorded = HashMap<(String, u32), VecDeque<bool>>;
+
 /// Decides about each step before it begins.
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -78,8 +81,8 @@ pub struct Gate {
     script: String,
     /// Whether a person is asked before each step.
     asks: bool,
-    /// What became of the steps in a recorded run, by title and line.
-    recorded: Option<Mutex<HashMap<(String, u32), VecDeque<bool>>>>,
+    /// What became of the steps in a recorded run.
+    recorded: Option<Mutex<Recorded>>,
 }
 
 impl Gate {
