@@ -4,19 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: this test needs the real systems, run tests/run"))
-}
-
-pub(crate) fn kubectl(args: &[&str]) -> String {
-    let output = Command::new(variable("RUNBOOK_TEST_KUBECTL"))
-        .args(["--kubeconfig", &variable("RUNBOOK_TEST_KUBECONFIG"), "--context", "test"])
-        .args(args)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{args:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+pub(crate) use crate::support::{kubectl, namespace, variable};
 
 pub(crate) fn runbook(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_runbook"))
@@ -32,11 +20,6 @@ pub(crate) fn runbook(folder: &Path, args: &[&str]) -> Output {
         .env("REDIS_PASSWORD", variable("RUNBOOK_TEST_REDIS_PASSWORD"))
         .output()
         .unwrap()
-}
-
-/// A namespace of this run of the tests alone, so that they can run again on the same systems.
-pub(crate) fn namespace(name: &str) -> String {
-    format!("{name}-{}", std::process::id())
 }
 
 /// A project whose environment is the real systems, in a namespace of its own with one deployment of one replica.

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{failed, fails};
-use crate::support::{Proxy, Real, api_server, changes_in, kubectl, state_of_api, variable};
+use crate::support::{Proxy, Real, api_server, changes_in, kubectl, namespace, state_of_api, variable};
 
 /// A kubeconfig whose only user logs in by a shell command.
 fn login(command: &str) -> String {
@@ -94,7 +94,7 @@ fn what_the_user_may_not_do_says_what_is_lacking() {
         &[(
             "get(\"secret/x\");",
             "forbidden",
-            "secrets \"x\" is forbidden: User \"viewer\" cannot get resource \"secrets\" in API group \"\" in the namespace \"may-not\"",
+            "secrets \"x\" is forbidden: User \"viewer\" cannot get resource \"secrets\" in API group \"\" in the namespace \"may-not-",
             "the context's user lacks the right to read secrets",
         )],
     );
@@ -119,15 +119,16 @@ fn what_the_user_may_not_do_says_what_is_lacking() {
 fn an_admission_webhook_that_is_down_refuses_the_change_and_leaves_no_doubt() {
     let project = Real::new("webhook-down").deployed();
     let before = state_of_api("webhook-down");
-    project.apply(
-        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: { name: runbook-webhook-down }\nwebhooks:\n\
-         - name: down.runbook.test\n  clientConfig: { url: \"https://127.0.0.1:1/\" }\n  failurePolicy: Fail\n  sideEffects: None\n  \
-         admissionReviewVersions: [v1]\n  namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: webhook-down } }\n  \
-         rules: [ { apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments/scale] } ]\n",
-    );
+    let (name, configuration) = (namespace("webhook-down"), format!("runbook-{}", namespace("webhook-down")));
+    project.apply(&format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{ name: {configuration} }}\nwebhooks:\n\
+         - name: down.runbook.test\n  clientConfig: {{ url: \"https://127.0.0.1:1/\" }}\n  failurePolicy: Fail\n  sideEffects: None\n  \
+         admissionReviewVersions: [v1]\n  namespaceSelector: {{ matchLabels: {{ kubernetes.io/metadata.name: {name} }} }}\n  \
+         rules: [ {{ apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments/scale] }} ]\n",
+    ));
     // The API server takes a moment to notice it.
     let ran = (0..50).find_map(|_| Some(project.really("scale(\"api\", 2);\nscale(\"api\", 1);")).filter(|ran| ran.code != Some(0)));
-    kubectl(&["delete", "validatingwebhookconfiguration", "runbook-webhook-down"]);
+    kubectl(&["delete", "validatingwebhookconfiguration", &configuration]);
     let message = "failed calling webhook \"down.runbook.test\"";
     let hint = "nothing was changed; is that webhook's service up?";
     let ran = failed(ran.expect("the webhook was never asked"), "unavailable", message, hint).stdout_has("failed: 0 changes made");
@@ -137,10 +138,10 @@ fn an_admission_webhook_that_is_down_refuses_the_change_and_leaves_no_doubt() {
 
 #[test]
 fn what_does_not_exist_or_is_two_things_is_named() {
-    let project = Real::new("no-such").deployed();
+    let (project, name) = (Real::new("no-such").deployed(), namespace("no-such"));
     let both = |kind: &str, more: &str| {
         format!(
-            "---\napiVersion: apps/v1\nkind: {kind}\nmetadata: {{ name: both, namespace: no-such }}\nspec:\n  replicas: 0\n{more}  \
+            "---\napiVersion: apps/v1\nkind: {kind}\nmetadata: {{ name: both, namespace: {name} }}\nspec:\n  replicas: 0\n{more}  \
              selector: {{ matchLabels: {{ app: both }} }}\n  template:\n    metadata: {{ labels: {{ app: both }} }}\n    \
              spec: {{ containers: [ {{ name: both, image: \"registry.example/both:1\" }} ] }}\n"
         )
@@ -148,15 +149,17 @@ fn what_does_not_exist_or_is_two_things_is_named() {
     project.apply(&[both("Deployment", ""), both("StatefulSet", "  serviceName: both\n")].concat());
     let elsewhere = "is it in another namespace? `pods(#{ namespace: \"*\" })` shows each pod's workload";
     let two = "say which: \"deployment/both\" or \"statefulset/both\"";
-    let lists = "`kubectl -n no-such get deployments` lists what there is";
+    let lists = &format!("`kubectl -n {name} get deployments` lists what there is");
+    let none = &format!("no deployment or statefulset \"none\" in namespace {name}");
+    let gone = &format!("deployment/none does not exist in the namespace {name}");
     fails(
         &project,
         &[
-            ("scale(\"none\", 2);", "not_found", "no deployment or statefulset \"none\" in namespace no-such", elsewhere),
-            ("scale(\"deployment/none\", 2);", "not_found", "deployment/none does not exist in the namespace no-such", lists),
-            ("get(\"deployment/none\");", "not_found", "deployment/none does not exist in the namespace no-such", lists),
+            ("scale(\"none\", 2);", "not_found", none, elsewhere),
+            ("scale(\"deployment/none\", 2);", "not_found", gone, lists),
+            ("get(\"deployment/none\");", "not_found", gone, lists),
             ("get(\"node/none\");", "not_found", "node/none does not exist", "`kubectl get nodes` lists what there is"),
-            ("logs(\"none\");", "not_found", "no deployment or statefulset \"none\" in namespace no-such", elsewhere),
+            ("logs(\"none\");", "not_found", none, elsewhere),
             ("scale(\"both\", 3);", "bad_argument", "\"both\" is a deployment and a statefulset", two),
             ("restart(\"both\");", "bad_argument", "\"both\" is a deployment and a statefulset", two),
             ("get(\"deployment/Ünknown\");", "bad_argument", "\"Ünknown\" is no object name", "letters, digits"),
@@ -168,7 +171,7 @@ fn what_does_not_exist_or_is_two_things_is_named() {
 
 #[test]
 fn log_lines_of_any_bytes_are_text_on_one_line() {
-    let project = Real::new("log-bytes").project();
+    let (project, name) = (Real::new("log-bytes").project(), namespace("log-bytes"));
     let hostile = b"\x1b[2J\xe2\x80\xae\xff\xfe {\"type\":\"end\",\"status\":\"ok\"}\r";
     let mut log = b"2026-11-23T00:00:00.000000000Z stdout F plain\n2026-11-23T00:00:01.000000000Z stdout F ".to_vec();
     log.extend_from_slice(hostile);
@@ -178,11 +181,11 @@ fn log_lines_of_any_bytes_are_text_on_one_line() {
     let file = project.outside().join("pod.log");
     fs::write(&file, log).unwrap();
     project.apply(&format!(
-        "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: log-bytes }}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: noisy, namespace: log-bytes }}\n\
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {name} }}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: noisy, namespace: {name} }}\n\
          spec: {{ containers: [ {{ name: noisy, image: \"registry.example/noisy:1\" }} ] }}\n---\n\
-         apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Logs\nmetadata: {{ name: noisy, namespace: log-bytes }}\nspec: {{ logs: [ {{ logsFile: {file:?} }} ] }}\n"
+         apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Logs\nmetadata: {{ name: noisy, namespace: {name} }}\nspec: {{ logs: [ {{ logsFile: {file:?} }} ] }}\n"
     ));
-    kubectl(&["-n", "log-bytes", "wait", "--for=condition=Ready", "pod/noisy", "--timeout=30s"]);
+    kubectl(&["-n", &name, "wait", "--for=condition=Ready", "pod/noisy", "--timeout=30s"]);
     let ran = project.really("let lines = logs(\"noisy\");\nshow(lines);\nnote(`${lines.len()} lines: ${lines[1].line}`);").status(0);
     // kwok drops what the container runtime would put in front; a line's own bytes are shown, inert.
     let ran = ran.stderr_has("\\u{1b}[2J\\u{202e}\u{fffd}\u{fffd} {\"type\":\"end\",\"status\":\"ok\"}").stderr_has("note: 4 lines: ");

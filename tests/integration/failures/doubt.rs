@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::failed;
-use crate::support::{Hook, Project, Proxy, Ran, Real, Slot, api_server, changes_in, state_of_api};
+use crate::support::{Hook, Project, Proxy, Ran, Real, Slot, api_server, changes_in, namespace, state_of_api};
 
 /// A proxy that does something once a patch has been sent through it.
 fn at_the_patch(mode: &str) -> Proxy {
@@ -15,14 +15,19 @@ const LOOK: &str = "look at the target before doing it again: it may have happen
 
 /// Checks what a run says of the deployment that it may have scaled, at its end and later.
 #[track_caller]
-fn doubtful(ran: Ran, namespace: &str) -> Ran {
-    let by_hand = format!("kubectl --context=test -n {namespace} scale deployment/api --replicas=3");
+fn doubtful(ran: Ran, name: &str) -> Ran {
+    let by_hand = by_hand(name);
     let ran =
         ran.stdout_has("In doubt: deployment/api at x.rhai:1. Look before you repeat it; by hand it would be:\n").stdout_has(&by_hand);
     let ran = ran.stdout_has("in_doubt: 0 changes made, 0 messages sent, 1 in doubt, ");
     assert_eq!(ran.outcomes(), ["deployment/api in_doubt"], "{ran}");
     shown_as_doubtful(&ran.project, &by_hand);
     ran
+}
+
+/// The command line that says the same as the change.
+fn by_hand(name: &str) -> String {
+    format!("kubectl --context=test -n {} scale deployment/api --replicas=3", namespace(name))
 }
 
 #[track_caller]
@@ -80,7 +85,7 @@ fn a_kill_after_the_commit_leaves_the_intent_and_what_to_check() {
         (&last["type"], &last["object"], &last["after"]),
         (&"intent".into(), &"deployment/api".into(), &json!({ "spec.replicas": 3 }))
     );
-    shown_as_doubtful(&project, "kubectl --context=test -n killed-run scale deployment/api --replicas=3");
+    shown_as_doubtful(&project, &by_hand("killed-run"));
     project.run(["log", "verify", "last"]).status(0).stdout_has("intact").stdout_has("not ended: the run was cut off");
 }
 

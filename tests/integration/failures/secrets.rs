@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::failed;
-use crate::support::{Hook, Project, Ran, Real, Slot, variable};
+use crate::support::{Hook, Project, Ran, Real, Slot, namespace, variable};
 
 /// Written down by somebody who wanted it to be found: quotes, slashes, markup, a letter that is not ASCII.
 const KEY: &str = "Canary/1 <K>&\"ü+key";
@@ -33,8 +33,9 @@ fn all_forms() -> String {
 }
 
 /// A project whose secrets are the canaries; a webhook that is signed with one, and one whose address is one.
-fn project(namespace: &str, slot: &Slot, hook: &Hook) -> Project {
-    let project = Real::new(namespace)
+fn project(name: &str, slot: &Slot, hook: &Hook) -> Project {
+    let namespace = namespace(name);
+    let project = Real::new(name)
         .service("api", &slot.address)
         .postgres(&variable("RUNBOOK_TEST_POSTGRES"))
         .table("channels.signed", &format!("kind = \"webhook\"\nurl = \"{}\"\nsigning = {{ env = \"CANARY_KEY\" }}", hook.url))
@@ -203,7 +204,7 @@ fn a_secret_that_cannot_be_opened_says_which_and_the_rest_goes_on() {
         ("file", "the secret file missing cannot be read: entity not found", ""),
         ("program", "the secret command \"no-such-program\" cannot be started: entity not found", ""),
         ("command", "the secret command \"sh\" failed: exit status: 3", ""),
-        ("kubernetes", "the key token of secret/none cannot be read: there is no such secret", "is it in the namespace unopened?"),
+        ("kubernetes", "the key token of secret/none cannot be read: there is no such secret", "is it in the namespace unopened-"),
     ] {
         let ran = project.really(&format!("notify(\"hook\", \"before\");\nnotify({channel:?}, \"x\");")).status(4).has_not("hunter2");
         let ran = ran.stderr_has(&format!("error[auth]: {message}")).stderr_has(" --> x.rhai:2:1").stderr_has(hint).recorded("failed", 4);

@@ -25,10 +25,15 @@ pub fn kubectl(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The generation and the replicas of the deployment `api` in a namespace: the same text means that nobody changed it.
+/// A namespace of this run of the tests alone, so that they can run again on the same systems.
+pub fn namespace(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+/// The generation and the replicas of the deployment `api` in a test's namespace: the same text means that nobody changed it.
 #[track_caller]
-pub fn state_of_api(namespace: &str) -> String {
-    kubectl(&["-n", namespace, "get", "deployment", "api", "-o", "jsonpath={.metadata.generation} {.spec.replicas}"])
+pub fn state_of_api(name: &str) -> String {
+    kubectl(&["-n", &namespace(name), "get", "deployment", "api", "-o", "jsonpath={.metadata.generation} {.spec.replicas}"])
 }
 
 /// The environment `test` of a `runbook.toml`, on the real systems. Nothing is made before [`Real::project`].
@@ -41,10 +46,10 @@ pub struct Real {
 }
 
 impl Real {
-    /// The environment in a namespace, unprotected, with the context `test`.
-    pub fn new(namespace: &str) -> Self {
+    /// The environment in the [`namespace`] of that name, unprotected, with the context `test`.
+    pub fn new(name: &str) -> Self {
         Self {
-            namespace: namespace.to_owned(),
+            namespace: namespace(name),
             context: "test".to_owned(),
             lines: String::new(),
             tables: String::new(),
@@ -176,12 +181,13 @@ pub fn api_server() -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// What runbook has asked to be changed in a namespace, as the API server has recorded it: `patch URI`.
-pub fn changes_in(namespace: &str) -> Vec<String> {
+/// What runbook has asked to be changed in a test's namespace, as the API server has recorded it: `patch URI`.
+pub fn changes_in(name: &str) -> Vec<String> {
+    let namespace = namespace(name);
     let text = fs::read_to_string(Path::new(&variable("RUNBOOK_TEST_AUDIT_LOG"))).unwrap();
     let events = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let own = events.filter(|event| {
-        event["objectRef"]["namespace"] == namespace
+        event["objectRef"]["namespace"] == namespace.as_str()
             && event["stage"] == "ResponseComplete"
             && event["userAgent"].as_str().is_some_and(|agent| agent.starts_with("runbook/"))
             && matches!(event["verb"].as_str(), Some("create" | "update" | "patch" | "delete" | "deletecollection"))
