@@ -10,10 +10,14 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::model::{Failure, Kind};
 
-/// A new run's id, such as `20261123-230741-k3f9`: the UTC second, so that ids sort by time, and 20 random bits.
+/// A new run's id, such as `20261123-230741-k3f9`: the UTC second, two digits of its 1024 parts, so that ids sort by time
+/// also where a script starts one run after the other, and two random digits.
 /// `now` is the machine's time, also where the run itself goes by a simulated clock.
 pub fn new_run_id(now: Timestamp, random: u64) -> String {
-    format!("{}-{}", now.strftime("%Y%m%d-%H%M%S"), suffix(random))
+    let part = u64::from(now.subsec_nanosecond().unsigned_abs()) * 1024 / 1_000_000_000;
+    // The suffix's first digit is the lowest.
+    let ordered = (part & 31) << 5 | part >> 5;
+    format!("{}-{}", now.strftime("%Y%m%d-%H%M%S"), suffix((random & 0x3ff) << 10 | ordered))
 }
 
 fn suffix(random: u64) -> String {
@@ -153,7 +157,10 @@ mod tests {
     fn ids_sort_by_time_and_are_safe_in_paths() {
         let at = |text: &str, random| new_run_id(text.parse().unwrap(), random);
         assert_eq!(at("2026-11-23T23:07:41Z", 0), "20261123-230741-0000");
-        assert!(at("2026-11-23T23:07:41Z", u64::MAX) < at("2026-11-23T23:07:42Z", 0));
+        assert!(at("2026-11-23T23:07:41.999Z", u64::MAX) < at("2026-11-23T23:07:42Z", 0));
+        for (earlier, later) in [("41Z", "41.001Z"), ("41.031Z", "41.033Z"), ("41.5Z", "41.502Z"), ("41.03Z", "41.96Z")] {
+            assert!(at(&format!("2026-11-23T23:07:{earlier}"), u64::MAX) < at(&format!("2026-11-23T23:07:{later}"), 0), "{earlier}");
+        }
         let id = at("2026-11-23T23:07:41Z", 0x1234_5678);
         assert!(is_run_id(&id) && is_safe_id(&id) && is_run_id(&another_id(&id, 1)));
         assert_ne!(another_id(&id, 1), another_id(&id, 2));
