@@ -116,6 +116,25 @@ fn what_the_user_may_not_do_says_what_is_lacking() {
 }
 
 #[test]
+fn what_nobody_confirms_is_not_sent_and_the_refusal_is_on_record() {
+    let project = Real::new("unconfirmed").line("protected = true").deployed();
+    let before = state_of_api("unconfirmed");
+    for (script, flags, hint) in [
+        ("restart(\"api\");", &[][..], "answer the question on a terminal, or pass --yes"),
+        ("scale(\"api\", 0);", &["--yes"], "answer the question on a terminal, or pass --confirm deployment/api"),
+        ("scale(\"api\", 0);", &["--yes", "--confirm", "web"], "answer the question on a terminal, or pass --confirm deployment/api"),
+    ] {
+        let project = project.clone().script("x.rhai", script);
+        let ran = project.run([&["run", "x.rhai"], flags].concat());
+        let ran = failed(ran, "not_confirmed", "the change of deployment/api was not confirmed (no terminal)", hint);
+        let decided = &ran.stdout_has("denied: 0 changes made").journaled("decision")[0];
+        assert_eq!([&decided["target"], &decided["decision"], &decided["by"]], ["deployment/api", "refused", "no terminal"]);
+        project.run(["log", "show", "last"]).status(0).stdout_has("refused by no terminal");
+    }
+    assert_eq!((state_of_api("unconfirmed"), changes_in("unconfirmed")), (before, vec![]));
+}
+
+#[test]
 fn an_admission_webhook_that_is_down_refuses_the_change_and_leaves_no_doubt() {
     let project = Real::new("webhook-down").deployed();
     let before = state_of_api("webhook-down");
