@@ -160,7 +160,15 @@ fn written(result: io::Result<()>) -> Result<i32, Failure> {
 }
 
 fn look(args: &LogCommand, out: &mut dyn Write) -> Result<i32, Failure> {
-    let config = Config::load(&here()?, None, &Dirs::from_env()?)?;
+    let (here, dirs) = (here()?, Dirs::from_env()?);
+    let config = match Config::load(&here, None, &dirs) {
+        Ok(config) => config,
+        // The record is what one needs while something is broken.
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{}", error.render(&renderer(&io::stderr())));
+            Config::without_project(&here, &dirs)?
+        }
+    };
     let folder = args.journal.clone().unwrap_or_else(|| config.journal_folder());
     let (user, project) = (repository::user().name, config.root.display().to_string());
     let viewer = log::Viewer { folder: &folder, mine: Mine { user: &user, project: &project }, color: colour(&io::stdout()) };
@@ -170,6 +178,11 @@ fn look(args: &LogCommand, out: &mut dyn Write) -> Result<i32, Failure> {
 /// The working folder.
 fn here() -> Result<PathBuf, Failure> {
     std::env::current_dir().map_err(|error| Failure::new(Kind::Failed, format!("the working folder cannot be found: {error}")))
+}
+
+/// What renders problems of the configuration for a stream.
+fn renderer(stream: &impl IsTerminal) -> annotate_snippets::Renderer {
+    if colour(stream) { annotate_snippets::Renderer::styled() } else { annotate_snippets::Renderer::plain() }
 }
 
 /// Colours only on a terminal, and never with NO_COLOR set.

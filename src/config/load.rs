@@ -29,6 +29,12 @@ impl Config {
         Ok(config)
     }
 
+    /// The operator's configuration alone, for what must work while a project's file is broken: looking at the record.
+    pub fn without_project(start: &Path, dirs: &Dirs) -> Result<Config, ConfigError> {
+        let operator = operator::load(dirs)?;
+        Ok(Config { root: find::place(start, None).root, operator, dirs: dirs.clone(), ..Config::default() })
+    }
+
     /// Fills in what a project's file says.
     pub(super) fn parse(&mut self, name: &str, text: &str) -> Result<(), ConfigError> {
         let mut source = Source::new(name, text);

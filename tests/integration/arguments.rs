@@ -166,3 +166,12 @@ fn an_error_after_changes_says_so_and_keeps_them_on_record() {
     assert_eq!(ran.outcomes(), ["deployment/api changed"]);
     ran.stdout_has("failed: 1 change made, 0 messages sent, 2 calls");
 }
+
+#[test]
+fn the_record_can_be_read_while_the_configuration_is_broken() {
+    let project = Project::new().script("x.rhai", "note(\"recorded\");");
+    project.run(["run", "x.rhai", "--world"]).status(0);
+    let broken = project.config("[services.api]\nurll = \"x\"\n");
+    let ran = broken.run(["log", "show", "last"]).status(0).stdout_has("x.rhai");
+    ran.stderr_has("unknown key `urll`").stderr_has("did you mean `url`?");
+}
