@@ -330,8 +330,9 @@ impl Pipeline {
         provenance: Provenance,
         result: Result<Value, Failure>,
     ) -> Result<Value, Failure> {
+        let bytes = result.as_ref().map_or(0, record::size);
         let result = match result {
-            Ok(value) if record::exceeds(&value, MOST_BYTES) => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
+            Ok(_) if bytes > MOST_BYTES => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
                 .hint("ask for less: `limit`, `tail`, `grep`, a count, a selector")),
             other => other,
         };
@@ -342,7 +343,7 @@ impl Pipeline {
         if provenance == Provenance::Stale {
             self.ledger().stale += 1;
         }
-        let line = record::call(&self.journal, function, call, self.ms_since(started), provenance, &result)
+        let line = record::call(&self.journal, function, call, self.ms_since(started), provenance, &result, bytes)
             .map_err(|failure| self.tripped(failure))?;
         self.append(&Entry::Call(line))?;
         result.map_err(|failure| self.tripped(failure))

@@ -57,7 +57,7 @@ fn head(call: &Call) -> CallHead<'_> {
     }
 }
 
-/// A call's one line. What may hold personal data goes beside the journal.
+/// A call's one line; `bytes` is the answer's size. What may hold personal data goes beside the journal.
 pub(super) fn call<'a>(
     journal: &Writer,
     function: &Function,
@@ -65,52 +65,26 @@ pub(super) fn call<'a>(
     ms: f64,
     provenance: Provenance,
     result: &'a Result<Value, Failure>,
+    bytes: usize,
 ) -> Result<CallLine<'a>, Failure> {
     let mut end = Ending { ms, provenance, answer: None, payload: None, failure: None };
     match result {
         Err(failure) => end.failure = Some(Cow::Borrowed(failure)),
         Ok(Value::Null) => {}
-        Ok(value) if function.spec.keep != Keep::Line || is_large(value) => end.payload = Some(journal.payload(value)?),
+        Ok(value) if function.spec.keep != Keep::Line || bytes > INLINE_BYTES => end.payload = Some(journal.payload(value)?),
         Ok(value) => end.answer = Some(Cow::Borrowed(value)),
     }
     Ok(CallLine { call: head(call), end })
 }
 
-fn is_large(value: &Value) -> bool {
-    exceeds(value, INLINE_BYTES)
-}
-
-/// Whether a value's JSON is larger than so many bytes; counts without rendering, and no further than it must.
-pub(super) fn exceeds(value: &Value, bytes: usize) -> bool {
-    fn count(value: &Value, left: &mut usize) {
-        let own = match value {
-            Value::Str(text) => text.len() + 2,
-            Value::List(items) => {
-                for item in items {
-                    if *left == 0 {
-                        break;
-                    }
-                    count(item, left);
-                }
-                2
-            }
-            Value::Map(map) => {
-                for (key, item) in map {
-                    if *left == 0 {
-                        break;
-                    }
-                    *left = left.saturating_sub(key.len() + 4);
-                    count(item, left);
-                }
-                2
-            }
-            _ => 6,
-        };
-        *left = left.saturating_sub(own);
+/// About the size of a value's JSON, in bytes; counts without rendering.
+pub(super) fn size(value: &Value) -> usize {
+    match value {
+        Value::Str(text) => text.len() + 2,
+        Value::List(items) => 2 + items.iter().map(size).sum::<usize>(),
+        Value::Map(map) => 2 + map.iter().map(|(key, item)| key.len() + 4 + size(item)).sum::<usize>(),
+        _ => 6,
     }
-    let mut left = bytes;
-    count(value, &mut left);
-    left == 0
 }
 
 /// The line of a decision.

@@ -70,8 +70,8 @@ fn call(
     let values = values.map_err(|failure| thrown(&failure, Some(&at)))?;
     let result = shared.pipeline.call(function, values, at.clone(), &frame(ctx));
     match result {
-        Ok(value) if function.spec.keep == Keep::Rows => Ok(to_rows(value)),
-        Ok(value) => Ok(to_dynamic(value)),
+        Ok(value) if function.spec.keep == Keep::Rows => Ok(to_rows(&value)),
+        Ok(value) => Ok(to_dynamic(&value)),
         Err(failure) => Err(thrown(&failure, Some(&at))),
     }
 }

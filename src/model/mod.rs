@@ -4,6 +4,7 @@ pub mod call;
 pub mod difference;
 pub mod duration;
 pub mod failure;
+mod map;
 pub mod operation;
 pub mod resource;
 pub mod spec;
@@ -13,7 +14,8 @@ pub mod value;
 
 pub use call::{Call, CallId, Effect, Position, Provenance, Tier};
 pub use failure::{Failure, Kind, Sent};
+pub use map::Map;
 pub use operation::{Answer, Prepared, Read, Write};
 pub use resource::{ObjectRef, ResourceKind};
 pub use spec::Spec;
-pub use value::{Map, Secret, Unsent, Value};
+pub use value::{Secret, Unsent, Value};

@@ -1,6 +1,5 @@
 //! The one value type that crosses every border: script, platform, journal.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,10 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use zeroize::Zeroizing;
 
-use super::CallId;
-
-/// A map with its keys in order, as Rhai's own maps are.
-pub type Map = BTreeMap<String, Value>;
+use super::{CallId, Map};
 
 /// What a script, a platform and the journal exchange.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,6 +137,11 @@ impl Value {
     /// The value at a path of keys, such as `["spec", "replicas"]`.
     pub fn at(&self, path: &[&str]) -> Option<&Value> {
         path.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// The value at a path of keys, to be changed.
+    pub fn at_mut(&mut self, path: &[&str]) -> Option<&mut Value> {
+        path.iter().try_fold(self, |value, key| value.as_map_mut()?.get_mut(*key))
     }
 
     /// The text at a path of keys.

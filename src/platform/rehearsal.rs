@@ -154,7 +154,9 @@ impl<B: Observe> Platform for Rehearsal<B> {
     fn write(&self, op: &Prepared, cx: &Cx<'_>) -> Result<Answer, Failure> {
         let value = match &op.write {
             Write::Patch { object, patch, .. } => {
-                let mut predicted = self.read(&Read::Object(object.clone()), cx)?.value;
+                // Taken out of the overlay, so that it is changed in place.
+                let predicted = self.overlay().remove(object);
+                let mut predicted = predicted.map_or_else(|| self.base.read(&Read::Object(object.clone()), cx).map(|answer| answer.value), Ok)?;
                 let spec = predicted.get("spec").cloned();
                 merge_patch(&mut predicted, patch);
                 settle(object, &mut predicted, spec.as_ref());

@@ -1,7 +1,7 @@
 //! One object of a world through time: how it began, the patches since, and a workload's pods.
 
 use super::life::{Life, Place};
-use crate::model::{Map, ObjectRef, Value};
+use crate::model::{ObjectRef, Value};
 use crate::platform::objects::{merge_patch, seal_secret};
 
 /// An object as it reads from a time until a time.
@@ -136,20 +136,15 @@ pub(super) fn edited(object: &Value, edit: &Edit) -> Value {
 
 /// Drops maps of metadata that a patch left empty, as the API server does.
 fn prune(object: &mut Value) {
-    let prune_metadata = |metadata: Option<&mut Value>| {
-        if let Some(Value::Map(metadata)) = metadata {
-            for key in ["labels", "annotations"] {
-                if metadata.get(key).and_then(Value::as_map).is_some_and(Map::is_empty) {
-                    metadata.remove(key);
-                }
+    for path in [["metadata"].as_slice(), &["spec", "template", "metadata"]] {
+        for key in ["labels", "annotations"] {
+            // Looked at first: to change a map ends its sharing.
+            let is_empty = object.at(path).and_then(|metadata| metadata.get(key)?.as_map()).is_some_and(|map| map.is_empty());
+            if is_empty && let Some(metadata) = object.at_mut(path).and_then(Value::as_map_mut) {
+                metadata.remove(key);
             }
         }
-    };
-    let Value::Map(object) = object else { return };
-    prune_metadata(object.get_mut("metadata"));
-    let spec = object.get_mut("spec").and_then(Value::as_map_mut);
-    let template = spec.and_then(|spec| spec.get_mut("template")).and_then(Value::as_map_mut);
-    prune_metadata(template.and_then(|template| template.get_mut("metadata")));
+    }
 }
 
 #[cfg(test)]

@@ -234,7 +234,7 @@ fn anything() -> impl Strategy<Value = Value> {
         ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-            prop::collection::btree_map(key, inner, 0..4).prop_map(Value::Map),
+            prop::collection::btree_map(key, inner, 0..4).prop_map(|map| Value::Map(map.into())),
         ]
     })
 }
