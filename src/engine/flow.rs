@@ -141,7 +141,7 @@ fn unproven(shared: &Shared, ctx: &NativeCallContext<'_>, args: &Args, failure: 
     pipeline.finding(&own, Found::Unproven, format!("what was tried did not succeed: {}", failure.message));
     let unknown = || Value::Unsent(Unsent { call: own.id.clone(), function: own.function.to_owned() });
     let answer = args.option("assume").cloned().unwrap_or_else(unknown);
-    pipeline.close(&specs::retry::RETRY, &own, started, Ok(answer)).map(to_dynamic).map_err(fail)
+    pipeline.close(&specs::retry::RETRY, &own, started, Ok(answer)).map(|answer| to_dynamic(&answer)).map_err(fail)
 }
 
 fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Args) -> Outcome {
