@@ -55,6 +55,8 @@ impl Bench {
             confirm: Vec::new(),
             answers: Default::default(),
             journal: None,
+            from: None,
+            interactive: false,
         }
     }
 

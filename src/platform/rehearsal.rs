@@ -156,7 +156,8 @@ impl<B: Observe> Platform for Rehearsal<B> {
             Write::Patch { object, patch, .. } => {
                 // Taken out of the overlay, so that it is changed in place.
                 let predicted = self.overlay().remove(object);
-                let mut predicted = predicted.map_or_else(|| self.base.read(&Read::Object(object.clone()), cx).map(|answer| answer.value), Ok)?;
+                let mut predicted =
+                    predicted.map_or_else(|| self.base.read(&Read::Object(object.clone()), cx).map(|answer| answer.value), Ok)?;
                 let spec = predicted.get("spec").cloned();
                 merge_patch(&mut predicted, patch);
                 settle(object, &mut predicted, spec.as_ref());
