@@ -3,7 +3,7 @@
 use criterion::Criterion;
 use rhai::{Dynamic, Engine, OptimizationLevel, Scope};
 
-use super::support::Bench;
+use super::support::{Bench, in_turn, took};
 
 const LOOPS: [(&str, &str); 2] = [
     ("numbers", "let sum = 0; for i in 0..100_000 { sum += i % 7; if sum > 1_000_000 { sum -= 1_000_000; } } sum"),
@@ -14,19 +14,14 @@ const LOOPS: [(&str, &str); 2] = [
     ),
 ];
 
-pub(super) fn bench(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("loop");
-    group.sample_size(30);
+pub(super) fn bench(_: &mut Criterion) {
     for (name, text) in LOOPS {
         let mut bare = Engine::new();
         bare.set_optimization_level(OptimizationLevel::None);
         let ast = bare.compile(text).unwrap();
-        group.bench_function(format!("{name}, Rhai alone"), |bencher| {
-            bencher.iter(|| bare.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast).unwrap());
-        });
         let bench = Bench::new(text);
         let ready = bench.ready();
-        group.bench_function(format!("{name}, in a run"), |bencher| bencher.iter(|| ready.evaluate()));
+        let alone = || took(|| drop(bare.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast).unwrap()));
+        in_turn(&format!("loop/{name}"), ("in a run", || took(|| ready.evaluate())), ("in Rhai alone", alone));
     }
-    group.finish();
 }

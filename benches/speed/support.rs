@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rhai::Engine;
 use runbook::call::Latch;
@@ -47,16 +48,9 @@ impl Bench {
             script: self.script.display().to_string(),
             folder: repository().to_owned(),
             dirs: Dirs { config: self.folder().join("config"), state: self.folder().join("state") },
-            params: Vec::new(),
-            environment: None,
             stage: Stage::HealthyWorld,
             dry_run: true,
-            yes: false,
-            confirm: Vec::new(),
-            answers: Default::default(),
-            journal: None,
-            from: None,
-            interactive: false,
+            ..Request::default()
         }
     }
 
@@ -85,5 +79,25 @@ impl Ready {
     /// Evaluates the script.
     pub(super) fn evaluate(&self) {
         let _ = engine::run(&self.engine, &self.shared, &self.script).map_err(|diagnostic| diagnostic.failure).unwrap();
+    }
+}
+
+/// How long it takes.
+pub(super) fn took(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// Times two things in turn, so that a busy moment of the machine meets both, and prints medians, minima and their ratios.
+pub(super) fn in_turn(name: &str, own: (&str, impl Fn() -> Duration), other: (&str, impl Fn() -> Duration)) {
+    const TURNS: usize = 101;
+    let (mut first, mut second): (Vec<_>, Vec<_>) = (0..TURNS).map(|_| (own.1(), other.1())).unzip();
+    first.sort();
+    second.sort();
+    println!("{name}");
+    for (of, at) in [("median", TURNS / 2), ("minimum", 0)] {
+        let (a, b) = (first[at], second[at]);
+        println!("    {of:<8} {a:>12.1?} {}  {b:>12.1?} {}  ratio {:.3}", own.0, other.0, a.as_secs_f64() / b.as_secs_f64());
     }
 }

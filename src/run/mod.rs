@@ -21,9 +21,10 @@ use crate::model::{Failure, Value};
 pub use batch::run;
 
 /// What answers a run's operations.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Stage {
     /// The real systems of an environment.
+    #[default]
     Real,
     /// The healthy platform that the configuration describes.
     HealthyWorld,
@@ -34,7 +35,7 @@ pub enum Stage {
 }
 
 /// What is to be run, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The script: a path, or a name under `scripts/`.
     pub script: String,

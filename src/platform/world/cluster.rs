@@ -48,7 +48,7 @@ impl Cluster {
 
     /// Puts an object in as it was before the world began; the last one of a name counts.
     pub(super) fn found(&mut self, reference: ObjectRef, object: Value, life: Option<Life>) {
-        let places = self.places(super::life::BEFORE);
+        let places = if life.is_some() { self.places(super::life::BEFORE) } else { Vec::new() };
         self.entities.put(&reference.clone(), Entity::new(reference, object, life, &places));
     }
 
