@@ -249,11 +249,7 @@ impl Pipeline {
     }
 
     fn describe(&self, function: &'static Function, values: &[Value], at: Position, frame: &Frame) -> Call {
-        let targeted = function
-            .spec
-            .params
-            .first()
-            .is_some_and(|param| matches!(param.ty, Type::Target | Type::Targets | Type::Database | Type::Channels));
+        let targeted = function.spec.params.first().is_some_and(|param| param.ty.is_target());
         let target = values.first().filter(|_| targeted).and_then(Value::as_str).map(str::to_owned);
         let args = values.iter().enumerate().map(|(number, value)| match function.spec.params.get(number) {
             // What may be anything is for showing, and may hold personal data: its shape is on record, not its content.

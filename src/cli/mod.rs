@@ -1,6 +1,8 @@
 //! Arguments and terminal: one file a subcommand.
 
+pub mod check;
 pub mod complete;
+pub mod diagnostics;
 pub mod doctor;
 pub mod functions;
 pub mod log;
@@ -47,6 +49,8 @@ Examples:
 enum Command {
     /// Run a runbook: for real, as a rehearsal, in a world, or from its recording.
     Run(Box<run::RunArgs>),
+    /// Check scripts without running anything: for editors, pre-commit hooks and CI.
+    Check(check::CheckArgs),
     /// Say what functions there are, or how one is called.
     Functions(functions::FunctionsArgs),
     /// Look at recorded runs.
@@ -55,9 +59,13 @@ enum Command {
     Trust(trust::Args),
     View(view::ViewArgs),
     Doctor(doctor::DoctorArgs),
-    /// Write the reference of all functions as Markdown to standard output.
+    /// Write the reference of all functions, or of the codes of `check`, as Markdown to standard output.
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Of what.
+        #[arg(value_enum, default_value = "functions")]
+        of: Reference,
+    },
     /// Write the script that completes this command in a shell: scripts, runs and environments too.
     Completions {
         /// The shell.
@@ -68,6 +76,15 @@ enum Command {
         /// The folder, such as ~/.local/share/man/man1.
         dir: Option<PathBuf>,
     },
+}
+
+/// What a reference is about.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Reference {
+    /// The functions.
+    Functions,
+    /// The codes of `check`.
+    Diagnostics,
 }
 
 #[derive(clap::Args, Debug)]
@@ -107,6 +124,7 @@ fn dispatch(command: Command) -> i32 {
     let out = &mut io::stdout().lock();
     let result = match command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args, out),
         Command::Functions(args) => functions::run(&args, out),
         Command::Log(args) => look(&args, out),
         Command::Trust(args) => {
@@ -114,7 +132,8 @@ fn dispatch(command: Command) -> i32 {
         }
         Command::Doctor(args) => doctor::run(&args, out),
         Command::View(args) => view::run(&args, out),
-        Command::Reference => written(out.write_all(reference::markdown().as_bytes())),
+        Command::Reference { of: Reference::Functions } => written(out.write_all(reference::markdown().as_bytes())),
+        Command::Reference { of: Reference::Diagnostics } => written(out.write_all(diagnostics::markdown().as_bytes())),
         Command::Completions { shell } => written(complete::register(shell, out)),
         Command::Man { dir: None } => written(clap_mangen::Man::new(Cli::command()).render(out)),
         Command::Man { dir: Some(dir) } => man(&dir),

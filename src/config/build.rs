@@ -296,7 +296,10 @@ impl Build<'_, '_> {
     }
 
     fn policy(&mut self, table: &PolicyTable) -> Policy {
-        Policy { reads: table.reads.iter().map(|command| self.command("reads", command)).collect() }
+        Policy {
+            reads: table.reads.iter().map(|command| self.command("reads", command)).collect(),
+            tested_within: table.tested_within.as_ref().and_then(|text| self.duration("tested_within", text)),
+        }
     }
 
     fn public(&mut self, table: &VariablesTable) -> Vec<String> {

@@ -197,6 +197,8 @@ pub struct Severity {
 pub struct Policy {
     /// Commands known to change nothing.
     pub reads: Vec<Vec<String>>,
+    /// How long ago a runbook may have been tested; any time where it is not said.
+    pub tested_within: Option<Duration>,
 }
 
 /// The operator's own settings, outside every repository.

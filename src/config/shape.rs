@@ -97,6 +97,7 @@ pub(super) struct SeverityTable {
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub(super) struct PolicyTable {
     pub(super) reads: Vec<Texts>,
+    pub(super) tested_within: Option<Text>,
 }
 
 /// `[environment]`: variables of the process, not to be taken for `[environments]`.

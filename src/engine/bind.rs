@@ -7,7 +7,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
 
 use super::convert::{to_dynamic, to_rows, to_shown, to_value};
 use super::failure::thrown;
-use super::{Shared, flow};
+use super::{Shared, flow, names};
 use crate::call::{Body, Frame, Function};
 use crate::host;
 use crate::model::spec::Keep;
@@ -34,19 +34,15 @@ pub fn register(engine: &mut Engine, shared: &Arc<Shared>) {
         let shared = shared.clone();
         engine.register_raw_fn("sleep", [seconds], move |ctx, args| call(&shared, function, &ctx, args));
     }
-    engine.register_raw_fn("timestamp", [], |ctx: NativeCallContext, _: &mut [&mut Dynamic]| -> Result<Dynamic, Box<EvalAltResult>> {
-        let failure =
-            Failure::bad_argument("`timestamp` is not there: it could not be replayed").hint("use `now(#{ format: \"unix_ms\" })`");
-        Err(thrown(&failure, Some(&position(&ctx))))
-    });
     // Rhai's `exit` would end a run at once, as if all were well.
-    for count in 0..=1 {
-        let exit = |ctx: NativeCallContext, _: &mut [&mut Dynamic]| -> Result<Dynamic, Box<EvalAltResult>> {
-            let failure = Failure::bad_argument("`exit` is not there: it could not say how the run ended");
-            let failure = failure.hint("`return` ends the script, `abort(reason)` ends the run as failed");
-            Err(thrown(&failure, Some(&position(&ctx))))
-        };
-        engine.register_raw_fn("exit", vec![TypeId::of::<Dynamic>(); count], exit);
+    for (name, most) in [("timestamp", 0), ("exit", 1)] {
+        for count in 0..=most {
+            let refuse = move |ctx: NativeCallContext, _: &mut [&mut Dynamic]| -> Result<Dynamic, Box<EvalAltResult>> {
+                let failure = names::refused(name).unwrap_or_else(|| Failure::bad_argument(format!("`{name}` is not there")));
+                Err(thrown(&failure, Some(&position(&ctx))))
+            };
+            engine.register_raw_fn(name, vec![TypeId::of::<Dynamic>(); count], refuse);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The calls in a script's text: of host functions, of its own, of modules'.
 
-use rhai::{Expr, Position};
+use rhai::{Expr, Ident, Position};
 
 use super::convert::to_value;
 use super::scopes::Scopes;
@@ -16,7 +16,7 @@ pub struct Call<'a> {
     /// The function's name.
     pub name: &'a str,
     /// The module's alias: `health` in `health::down(…)`.
-    pub module: Option<&'a str>,
+    pub module: Option<&'a Ident>,
     /// Where the name stands.
     pub at: Position,
     /// What stands before the dot.
@@ -97,7 +97,7 @@ mod tests {
             let step = place.step.map_or(String::new(), |step| format!(" in {}", literal(step.title).unwrap().as_str().unwrap()));
             let rollback = if place.rollback { " rollback" } else { "" };
             let function = place.function.map_or(String::new(), |function| format!(" of {}", function.name));
-            let module = call.module.map_or(String::new(), |module| format!("{module}::"));
+            let module = call.module.map_or(String::new(), |module| format!("{}::", module.name));
             met.push(format!("{at} {module}{}({}){step}{rollback}{function}", call.name, literals.join(", ")));
         });
         met

@@ -87,9 +87,23 @@ fn convert(dynamic: &Dynamic, rows: Rows) -> Result<Value, Failure> {
         return Ok(Value::Unsent(unsent.0.clone()));
     }
     if dynamic.is::<FnPtr>() {
-        return Err(Failure::bad_argument("a closure cannot be passed here"));
+        return Err(Failure::bad_argument(NO_CLOSURE));
     }
     Err(Failure::bad_argument(format!("a {} cannot be passed to a host function", dynamic.type_name())))
+}
+
+/// What a closure is told where a value is wanted.
+pub const NO_CLOSURE: &str = "a closure cannot be passed here";
+
+/// The name of a script value's type, in its author's words.
+pub fn kind(dynamic: &Dynamic) -> &'static str {
+    match to_value(dynamic) {
+        Ok(value) => value.type_name(),
+        Err(_) if dynamic.is::<FnPtr>() => "closure",
+        Err(_) if dynamic.is_array() => "array",
+        Err(_) if dynamic.is_map() => "map",
+        Err(_) => "value",
+    }
 }
 
 /// A value's shape in words, without its content: `12 rows of #{ event_type: string, user_id: int }`.

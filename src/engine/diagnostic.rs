@@ -1,9 +1,10 @@
 //! Errors as people read them: message, source line with a caret, call stack, what to do next.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use rhai::{EvalAltResult, ParseError, Position as At};
+use rhai::{EvalAltResult, Position as At};
 
-use super::failure;
+use super::names::{self, Known};
+use super::{failure, span};
 use crate::host;
 use crate::model::{Failure, Position, spec, suggest, text};
 
@@ -18,7 +19,8 @@ pub struct Diagnostic {
     pub stack: Vec<(String, Position)>,
 }
 
-fn position(file: &str, at: At) -> Position {
+/// Rhai's place in a file as ours.
+pub fn position(file: &str, at: At) -> Position {
     let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     Position { file: file.into(), line: number(at.line()), column: number(at.position()) }
 }
@@ -26,6 +28,11 @@ fn position(file: &str, at: At) -> Position {
 impl Diagnostic {
     /// The diagnostic of an uncaught error; `main` is the script's own name.
     pub fn of_error(error: &EvalAltResult, main: &str) -> Self {
+        Self::explained(error, main, None)
+    }
+
+    /// [`Self::of_error`], with the script's own names among those that may have been meant.
+    pub fn explained(error: &EvalAltResult, main: &str, known: Option<&Known<'_>>) -> Self {
         let mut stack = Vec::new();
         let mut file = main.to_owned();
         let mut here = error;
@@ -58,20 +65,8 @@ impl Diagnostic {
                 at = Position { file: origin.into(), line, column: 0 };
             }
         }
-        improve(here, &mut failure);
+        improve(here, &mut failure, known);
         Self { failure, at, stack }
-    }
-
-    /// The diagnostic of a script that does not parse.
-    pub fn of_parse(error: &ParseError, file: &str) -> Self {
-        let message = error.err_type().to_string();
-        let mut failure = Failure::bad_argument(message);
-        if let rhai::ParseErrorType::VariableUndefined(name) = error.err_type() {
-            failure.message = format!("unknown variable `{name}`");
-            failure.hint = spec::nearest(name, host::FUNCTIONS.iter().map(|function| &function.spec))
-                .map(|near| format!("the function `{near}` is called with parentheses"));
-        }
-        Self { failure, at: position(file, error.position()), stack: Vec::new() }
     }
 
     /// A diagnostic of our own about a place.
@@ -81,55 +76,53 @@ impl Diagnostic {
 
     /// Renders it; `source` finds a file's text.
     pub fn render(&self, source: &dyn Fn(&str) -> Option<String>, colour: bool) -> String {
-        let title = text::short(&self.failure.message, 2000);
-        let code = self.failure.kind.name();
-        let mut message = Group::with_title(Level::ERROR.primary_title(title.as_str()).id(code));
-        let text = source(&self.at.file);
-        let path = self.at.to_string();
-        let span = text.as_deref().and_then(|text| span(text, self.at.line, self.at.column));
-        match (&text, span) {
-            (Some(text), Some(span)) => {
-                let mark = AnnotationKind::Primary.span(span);
-                let target = self.failure.target.as_deref().map(text::one_line);
-                let mark = match target {
-                    Some(target) => mark.label(target.into_owned()),
-                    None => mark,
-                };
-                message = message.element(Snippet::source(text.as_str()).path(&*self.at.file).annotation(mark));
-            }
-            _ if self.at.line > 0 || !self.at.file.is_empty() => message = message.element(Level::NOTE.message(format!("at {path}"))),
-            _ => {}
-        }
-        for (name, at) in &self.stack {
-            message = message.element(Level::NOTE.message(format!("in `{name}`, called at {at}")));
-        }
-        if let Some(hint) = &self.failure.hint {
-            message = message.element(Level::HELP.message(text::short(hint, 2000)));
-        }
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        renderer.render(&[message])
+        let stack: Vec<String> = self.stack.iter().map(|(name, at)| format!("in `{name}`, called at {at}")).collect();
+        draw(&Level::ERROR, self.failure.kind.name(), &self.failure, &self.at, source(&self.at.file).as_deref(), &stack, colour)
     }
 }
 
-/// What Rhai's own errors leave out: the nearest name, and how a host function is called.
-fn improve(error: &EvalAltResult, failure: &mut Failure) {
+/// Draws an error or a warning: title, the marked source line, notes, what to do next.
+pub(super) fn draw(
+    level: &Level<'static>,
+    code: &str,
+    failure: &Failure,
+    at: &Position,
+    text: Option<&str>,
+    notes: &[String],
+    colour: bool,
+) -> String {
+    let title = text::short(&failure.message, 2000);
+    let mut message = Group::with_title(level.clone().primary_title(title.as_str()).id(code));
+    match text.and_then(|text| Some((text, span::of(text, at.line, at.column)?))) {
+        Some((text, span)) => {
+            let mark = AnnotationKind::Primary.span(span.clone());
+            let target = failure.target.as_deref().filter(|target| !text[span].contains(target)).map(text::one_line);
+            let mark = match target {
+                Some(target) => mark.label(target.into_owned()),
+                None => mark,
+            };
+            message = message.element(Snippet::source(text).path(&*at.file).annotation(mark));
+        }
+        None if at.line > 0 || !at.file.is_empty() => message = message.element(Level::NOTE.message(format!("at {at}"))),
+        None => {}
+    }
+    for note in notes {
+        message = message.element(Level::NOTE.message(note.as_str()));
+    }
+    if let Some(hint) = &failure.hint {
+        message = message.element(Level::HELP.message(text::short(hint, 2000)));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[message])
+}
+
+/// What Rhai's own errors leave out: the nearest name, and how a function is called.
+fn improve(error: &EvalAltResult, failure: &mut Failure, known: Option<&Known<'_>>) {
     match error {
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            let name = signature.split(" (").next().unwrap_or(signature).trim();
-            match host::find(name) {
-                Some(function) => {
-                    failure.message = format!("`{name}` is not called like this: {signature}");
-                    failure.hint = Some(format!("it reads {}", function.spec.signature()));
-                }
-                None => {
-                    failure.message = format!("unknown function `{name}`");
-                    let near = spec::nearest(name, host::FUNCTIONS.iter().map(|function| &function.spec));
-                    failure.hint = Some(near.map_or_else(
-                        || format!("called as {signature}; `runbook functions` lists what there is"),
-                        |near| format!("did you mean `{near}`?"),
-                    ));
-                }
-            }
+            let (name, given) = signature.split_once(" (").unwrap_or((signature, ")"));
+            let said = not_called_like_this(name.trim(), given.trim_end_matches(')'), signature, known);
+            (failure.message, failure.hint) = (said.message, said.hint);
         }
         EvalAltResult::ErrorPropertyNotFound(name, _) => {
             failure.message = format!("there is no `{name}` here");
@@ -148,41 +141,24 @@ fn improve(error: &EvalAltResult, failure: &mut Failure) {
     }
 }
 
-/// The bytes of the word at a place: lines and columns are 1-based, columns in characters.
-fn span(text: &str, line: u32, column: u32) -> Option<std::ops::Range<usize>> {
-    let mut start = 0;
-    let mut lines = text.split_inclusive('\n');
-    for _ in 1..line.max(1) {
-        start += lines.next()?.len();
-    }
-    let content = lines.next().unwrap_or_default().trim_end_matches(['\n', '\r']);
-    if line == 0 {
-        return None;
-    }
-    if column == 0 {
-        let indent = content.len() - content.trim_start().len();
-        return Some(start + indent..start + content.len());
-    }
-    let offset = content.char_indices().nth(column as usize - 1).map_or(content.len(), |(offset, _)| offset);
-    let word = content[offset..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(content.len() - offset);
-    let length = match word {
-        0 => content[offset..].chars().next().map_or(0, char::len_utf8),
-        word => word,
-    };
-    Some(start + offset..start + offset + length)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_counts_characters_and_marks_the_word() {
-        let text = "let ä = 1;\nscale(\"x\", 3)\n";
-        assert_eq!(&text[span(text, 1, 5).unwrap()], "ä");
-        assert_eq!(&text[span(text, 2, 1).unwrap()], "scale");
-        assert_eq!(&text[span(text, 2, 0).unwrap()], "scale(\"x\", 3)");
-        assert_eq!(span(text, 0, 0), None);
-        assert_eq!(span(text, 9, 1), None);
+/// What is wrong with a call that no function answers to.
+fn not_called_like_this(name: &str, given: &str, signature: &str, known: Option<&Known<'_>>) -> Failure {
+    let types = given.split(',').filter(|ty| !ty.trim().is_empty()).count();
+    let counted = host::find(name).map(|function| function.spec.wrong_count(types));
+    let counted = counted.or_else(|| {
+        let own: Vec<_> = known?.tree.named(name).collect();
+        (!own.is_empty()).then(|| names::wrong_count(name, types, &own))
+    });
+    match (counted, known) {
+        (Some(counted), _) => counted,
+        (None, Some(known)) if known.has(name) => Failure::bad_argument(format!("`{name}` is not called like this: {signature}")),
+        (None, Some(known)) => known.unknown_function(name),
+        (None, None) => {
+            let near = spec::nearest(name, host::FUNCTIONS.iter().map(|function| &function.spec));
+            Failure {
+                hint: near.map(|near| format!("did you mean `{near}`?")),
+                ..Failure::bad_argument(format!("unknown function `{name}`"))
+            }
+        }
     }
 }

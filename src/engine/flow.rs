@@ -14,7 +14,7 @@ use super::{Diagnostic, STACK_BYTES, Shared, convert};
 use crate::call::ledger::Found;
 use crate::call::{Frame, Function, Mode, pipeline::Opened};
 use crate::host::flow as specs;
-use crate::model::spec::Args;
+use crate::model::spec::{Args, Type};
 use crate::model::{Failure, Kind, Unsent, Value, duration};
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
@@ -55,17 +55,22 @@ pub(super) fn register(engine: &mut Engine, shared: &Arc<Shared>) {
 }
 
 fn check_closures(function: &Function, first: &Dynamic) -> Result<(), Failure> {
-    let name = function.spec.name;
-    let wants = |what: &str| Err(Failure::bad_argument(format!("`{name}` takes {what}, not {}", first.type_name())));
-    match name {
-        "runbook" => Ok(()),
-        "parallel" => match first.read_lock::<Array>() {
+    let wrong = || Err(wants_closure(function, convert::kind(first)));
+    match function.spec.params.first().map(|param| param.ty) {
+        Some(Type::Closures) => match first.read_lock::<Array>() {
             Some(items) if items.iter().all(Dynamic::is_fnptr) => Ok(()),
-            _ => wants("an array of closures, `[|| …, || …]`"),
+            _ => wrong(),
         },
-        _ if first.is_fnptr() => Ok(()),
-        _ => wants("a closure, `|| …`"),
+        Some(Type::Closure) if !first.is_fnptr() => wrong(),
+        _ => Ok(()),
     }
+}
+
+/// The error of something else than the closure, or the closures, that a function calls.
+pub fn wants_closure(function: &Function, given: &str) -> Failure {
+    let several = function.spec.params.first().is_some_and(|param| param.ty == Type::Closures);
+    let wanted = if several { "an array of closures, `[|| …, || …]`" } else { "a closure, `|| …`" };
+    Failure::bad_argument(format!("`{}` takes {wanted}, not {given}", function.spec.name))
 }
 
 /// A closure with its captures as they are now: later turns of a loop do not reach into it.

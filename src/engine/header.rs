@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rhai::{AST, Expr, Stmt};
 
 use super::convert;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{self, Diagnostic};
 use crate::model::{Failure, Map, Position, Value, duration};
 
 /// What a runbook says of itself.
@@ -66,23 +66,60 @@ const PARAM_FIELDS: [&str; 6] = ["type", "default", "min", "max", "choices", "he
 
 /// Reads the header of an unoptimised script; none if its first statement is no call of `runbook`.
 pub fn read(ast: &AST, file: &str) -> Result<Option<Header>, Diagnostic> {
-    let call = match ast.statements().first() {
-        Some(Stmt::Var(var, ..)) => called(&var.1),
-        Some(Stmt::FnCall(call, at)) => Some((&**call, *at)),
-        Some(Stmt::Expr(expr)) => called(expr),
-        _ => None,
+    let (header, wrong) = examine(ast, file);
+    match wrong.into_iter().next() {
+        Some(first) => Err(first),
+        None => Ok(header.map(|found| found.header)),
+    }
+}
+
+/// A header as it stands in a script.
+pub struct Found<'a> {
+    /// What it says.
+    pub header: Header,
+    /// The variable that holds the parameters.
+    pub variable: Option<&'a str>,
+    literal: &'a Expr,
+}
+
+impl Found<'_> {
+    /// Where a field stands, or the header.
+    pub fn place(&self, path: &[&str]) -> rhai::Position {
+        place(self.literal, path).unwrap_or_else(|| self.literal.start_position())
+    }
+}
+
+/// Where a key of a map of maps stands, or the deepest one on the way to it.
+fn place(literal: &Expr, path: &[&str]) -> Option<rhai::Position> {
+    let Expr::Map(map, _) = literal else { return None };
+    let (key, value) = map.0.iter().find(|(key, _)| path.first().is_some_and(|wanted| *wanted == key.name))?;
+    place(value, &path[1..]).or(Some(key.pos))
+}
+
+/// Reads a header, and tells everything that is wrong with it.
+pub fn examine<'a>(ast: &'a AST, file: &str) -> (Option<Found<'a>>, Vec<Diagnostic>) {
+    let (variable, call) = match ast.statements().first() {
+        Some(Stmt::Var(var, ..)) => (Some(var.0.name.as_str()), called(&var.1)),
+        Some(Stmt::FnCall(call, at)) => (None, Some((&**call, *at))),
+        Some(Stmt::Expr(expr)) => (None, called(expr)),
+        _ => (None, None),
     };
-    let Some((call, place)) = call.filter(|(call, _)| call.name == "runbook") else { return Ok(None) };
-    let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    let at = Position { file: file.into(), line: number(place.line()), column: number(place.position()) };
-    let wrong = |failure: Failure| Diagnostic::at(failure, at.clone());
-    let literal = call.args.first().filter(|_| call.args.len() == 1).and_then(|expr| expr.get_literal_value(None));
-    let fields = literal.as_ref().and_then(|literal| convert::to_value(literal).ok());
-    let Some(Value::Map(fields)) = fields else {
+    let Some((call, place)) = call.filter(|(call, _)| call.name == "runbook") else { return (None, Vec::new()) };
+    let literal = call.args.first().filter(|_| call.args.len() == 1);
+    let fields = literal.and_then(|literal| convert::to_value(&literal.get_literal_value(None)?).ok());
+    let (Some(literal), Some(Value::Map(fields))) = (literal, fields) else {
         let hint = "it is read without running the script: write `runbook(#{ title: \"…\", … })` with plain values";
-        return Err(wrong(Failure::bad_argument("the header of a runbook is one map of literals").hint(hint)));
+        let failure = Failure::bad_argument("the header of a runbook is one map of literals").hint(hint);
+        return (None, vec![Diagnostic::at(failure, diagnostic::position(file, place))]);
     };
-    header(fields, at.clone()).map(Some).map_err(wrong)
+    let mut wrong = Vec::new();
+    let at = diagnostic::position(file, place);
+    let header = header(fields, at, &mut |path, failure| {
+        let place = self::place(literal, path).unwrap_or(place);
+        wrong.push(Diagnostic::at(failure, diagnostic::position(file, place)));
+    });
+    wrong.sort_by_key(|diagnostic| (diagnostic.at.line, diagnostic.at.column));
+    (Some(Found { header, variable, literal }), wrong)
 }
 
 fn called(expr: &Expr) -> Option<(&rhai::FnCallExpr, rhai::Position)> {
@@ -92,47 +129,54 @@ fn called(expr: &Expr) -> Option<(&rhai::FnCallExpr, rhai::Position)> {
     }
 }
 
-fn header(fields: Map, at: Position) -> Result<Header, Failure> {
-    for key in fields.keys() {
+/// Notes what is wrong with a field: its path, the failure.
+type Note<'n> = dyn FnMut(&[&str], Failure) + 'n;
+
+fn header(fields: Map, at: Position, wrong: &mut Note<'_>) -> Header {
+    for (key, value) in &fields {
         if !FIELDS.contains(&key.as_str()) {
-            return Err(Failure::unknown("field of the header", key, FIELDS));
+            wrong(&[key], Failure::unknown("field of the header", key, FIELDS));
+        } else if key != "params" && value.as_str().is_none() {
+            wrong(&[key], Failure::bad_argument(format!("`{key}` must be a string, not {}", value.type_name())));
         }
     }
     let title = fields.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if title.is_empty() {
-        return Err(Failure::bad_argument("the header has no title").hint("add `title: \"…\"`"));
+    if title.is_empty() && fields.get("title").is_none_or(|title| title.as_str().is_some()) {
+        wrong(&["title"], Failure::bad_argument("the header has no title").hint("add `title: \"…\"`"));
     }
     let mut params = BTreeMap::new();
     match fields.get("params") {
         None => {}
         Some(Value::Map(map)) => {
             for (name, spec) in map {
-                params.insert(name.clone(), param(name, spec)?);
+                match param(name, spec) {
+                    Ok(param) => drop(params.insert(name.clone(), param)),
+                    Err((key, failure)) => wrong(&["params", name, key], failure),
+                }
             }
         }
-        Some(other) => return Err(Failure::bad_argument(format!("`params` must be a map, not {}", other.type_name()))),
+        Some(other) => wrong(&["params"], Failure::bad_argument(format!("`params` must be a map, not {}", other.type_name()))),
     }
-    Ok(Header { title, fields, params, at })
+    Header { title, fields, params, at }
 }
 
-fn param(name: &str, spec: &Value) -> Result<Param, Failure> {
+fn param<'a>(name: &str, spec: &'a Value) -> Result<Param, (&'a str, Failure)> {
     let Value::Map(map) = spec else {
-        return Err(Failure::bad_argument(format!("the parameter `{name}` must be a map"))
-            .hint("such as `#{ type: \"int\", default: 3, help: \"…\" }`"));
+        let failure = Failure::bad_argument(format!("the parameter `{name}` must be a map"));
+        return Err(("", failure.hint("such as `#{ type: \"int\", default: 3, help: \"…\" }`")));
     };
-    for key in map.keys() {
-        if !PARAM_FIELDS.contains(&key.as_str()) {
-            return Err(Failure::unknown(&format!("field of the parameter `{name}`:"), key, PARAM_FIELDS));
-        }
+    if let Some(key) = map.keys().find(|key| !PARAM_FIELDS.contains(&key.as_str())) {
+        return Err((key, Failure::unknown(&format!("field of the parameter `{name}`:"), key, PARAM_FIELDS)));
     }
     let ty = match map.get("type").and_then(Value::as_str) {
         None => {
-            return Err(Failure::bad_argument(format!("the parameter `{name}` has no type"))
-                .hint("add `type: \"int\"`, or float, string, bool, duration"));
+            let failure = Failure::bad_argument(format!("the parameter `{name}` has no type"));
+            return Err(("type", failure.hint("add `type: \"int\"`, or float, string, bool, duration")));
         }
         Some(text) => {
             let known = TYPES.iter().find(|(known, _)| *known == text);
-            known.ok_or_else(|| Failure::unknown(&format!("type of the parameter `{name}`:"), text, TYPES.map(|(name, _)| name)))?.1
+            let unknown = || Failure::unknown(&format!("type of the parameter `{name}`:"), text, TYPES.map(|(name, _)| name));
+            known.ok_or_else(|| ("type", unknown()))?.1
         }
     };
     let number = |key: &str| match map.get(key) {
@@ -149,7 +193,7 @@ fn param(name: &str, spec: &Value) -> Result<Param, Failure> {
         help: map.get("help").and_then(Value::as_str).unwrap_or_default().to_owned(),
     };
     match &param.default {
-        Some(default) => param.check(name, default.clone()).map(|_| param),
+        Some(default) => param.check(name, default.clone()).map(|_| param).map_err(|failure| ("default", failure)),
         None => Ok(param),
     }
 }

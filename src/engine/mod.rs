@@ -2,24 +2,28 @@
 
 pub mod bind;
 pub mod calls;
+pub mod check;
 pub mod convert;
 pub mod diagnostic;
 pub mod failure;
 pub mod flow;
 pub mod header;
 pub mod modules;
+pub mod names;
 pub mod opaque;
 pub mod scopes;
 pub mod script;
+pub mod span;
 pub mod step;
 pub mod steps;
+pub mod syntax;
 pub mod tree;
 pub mod walk;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rhai::{Dynamic, Engine, OptimizationLevel, Scope, Token};
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope, Token};
 
 use crate::call::Pipeline;
 use crate::model::{Failure, Kind, Value};
@@ -127,10 +131,10 @@ pub fn run(engine: &Engine, shared: &Shared, script: &Script) -> Result<Dynamic,
     let latched = shared.pipeline.latch.check().err();
     match (result, latched) {
         (Ok(value), None) => Ok(value),
-        (Err(error), None) => Err(Diagnostic::of_error(&error, &script.name)),
+        (Err(error), None) => Err(explained(engine, script, &error)),
         (Ok(_), Some(failure)) => Err(Diagnostic::at(failure, shared.pipeline.latch.placed().unwrap_or_default())),
         (Err(error), Some(failure)) => {
-            let mut diagnostic = Diagnostic::of_error(&error, &script.name);
+            let mut diagnostic = explained(engine, script, &error);
             diagnostic.failure = failure;
             // The script may have swallowed the error, and come to its end elsewhere.
             if let Some(at) = shared.pipeline.latch.placed()
@@ -141,4 +145,11 @@ pub fn run(engine: &Engine, shared: &Shared, script: &Script) -> Result<Dynamic,
             Err(diagnostic)
         }
     }
+}
+
+/// An error with the names that may have been meant.
+fn explained(engine: &Engine, script: &Script, error: &EvalAltResult) -> Diagnostic {
+    let (tree, builtins) = (tree::Tree::new(&script.ast), names::builtins(engine));
+    let known = names::Known::new(&tree, &builtins, &|path| script.functions_of(path));
+    Diagnostic::explained(error, &script.name, Some(&known))
 }

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
 use sha2::{Digest, Sha256};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{self, Diagnostic};
 use super::header::{self, Header};
-use super::modules;
 use super::tree::Tree;
-use crate::host;
+use super::{modules, names, syntax};
 use crate::model::{Failure, Kind, Position, suggest};
 
 /// A parsed script.
@@ -84,15 +83,10 @@ impl Script {
 
     /// Parses a script's text.
     pub fn parse(engine: &Engine, root: &Path, name: &str, text: &str) -> Result<Self, Diagnostic> {
-        // A first line that names an interpreter is for the shell; the line stays, so that positions hold.
-        let parsed = match text.split_once('\n') {
-            Some((first, rest)) if first.starts_with("#!") => format!("\n{rest}"),
-            None if text.starts_with("#!") => String::new(),
-            _ => text.to_owned(),
-        };
-        let mut ast = engine.compile(&parsed).map_err(|error| Diagnostic::of_parse(&error, name))?;
+        let parsed = syntax::without_interpreter(text);
+        let mut ast = engine.compile(&parsed).map_err(|error| syntax::diagnose(&error, name, &parsed))?;
         ast.set_source(name);
-        shadowing(&ast, name)?;
+        shadowing(&ast, name, &parsed)?;
         let header = header::read(&ast, name)?;
         let mut script =
             Self { name: name.to_owned(), text: text.to_owned(), ast, header, hashes: BTreeMap::new(), modules: BTreeMap::new() };
@@ -109,9 +103,9 @@ impl Script {
             if self.hashes.insert(name.clone(), sha256(&text)).is_some() {
                 continue;
             }
-            let ast = engine.compile(&text).map_err(|error| Diagnostic::of_parse(&error, &name))?;
+            let ast = engine.compile(&text).map_err(|error| syntax::diagnose(&error, &name, &text))?;
             let imports = self::imports(&ast);
-            let shadowed = shadowing(&ast, &name);
+            let shadowed = shadowing(&ast, &name, &text);
             self.modules.insert(name, Imported { text, ast });
             shadowed?;
             self.collect(engine, root, imports)?;
@@ -122,6 +116,13 @@ impl Script {
     /// The text of the script or of a module of it, for diagnostics.
     pub fn source(&self, name: &str) -> Option<String> {
         if name == self.name { Some(self.text.clone()) } else { self.modules.get(name).map(|module| module.text.clone()) }
+    }
+
+    /// The names of the functions that a module has for others.
+    pub fn functions_of(&self, path: &str) -> Vec<String> {
+        let file = format!("{path}.rhai");
+        let module = self.modules.get(path).or_else(|| self.modules.get(&file));
+        module.map(|module| names::public(&Tree::new(&module.ast))).unwrap_or_default()
     }
 
     /// The trees of the script and of its modules, by name, the script's first.
@@ -143,19 +144,11 @@ fn sha256(text: &str) -> String {
 }
 
 /// A script function that bears a host function's name would be called instead of it.
-fn shadowing(ast: &AST, file: &str) -> Result<(), Diagnostic> {
-    for function in ast.shared_lib().iter_script_fn_info().map(|(.., definition)| definition) {
-        let name = function.name.as_str();
-        if host::find(name).is_some() || name == "step" {
-            let at = function.body.start_position();
-            let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-            let at = Position { file: file.into(), line: number(at.line()), column: number(at.position()) };
-            let failure = Failure::bad_argument(format!("the function `{name}` would hide the host function of that name"))
-                .hint("give it another name");
-            return Err(Diagnostic::at(failure, at));
-        }
+fn shadowing(ast: &AST, file: &str, text: &str) -> Result<(), Diagnostic> {
+    match syntax::hidden(&Tree::new(ast), text).into_iter().next() {
+        Some((failure, at)) => Err(Diagnostic::at(failure, diagnostic::position(file, at))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn imports(ast: &AST) -> Vec<String> {

@@ -90,10 +90,10 @@ fn run(
     let place = inputs[0].position();
     let number = |n: Option<usize>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let at = Position { file: ctx.source().unwrap_or_default().into(), line: number(place.line()), column: number(place.position()) };
-    let title = ctx.eval_expression_tree(&inputs[0])?;
-    let title: Arc<str> = match title.into_immutable_string() {
+    let given = ctx.eval_expression_tree(&inputs[0])?;
+    let title: Arc<str> = match given.clone().into_immutable_string() {
         Ok(title) => title.as_str().into(),
-        Err(other) => return Err(thrown(&Failure::bad_argument(format!("a step's title is a string, not {other}")), Some(&at))),
+        Err(_) => return Err(thrown(&wrong_title(convert::kind(&given)), Some(&at))),
     };
     let (options, body, rollback) = match (flags & 1 != 0, inputs) {
         (true, [_, options, body, rest @ ..]) => (Some(options), body, rest.first()),
@@ -154,11 +154,21 @@ fn run(
     }
 }
 
+/// The option of a step of that name; the error names the nearest.
+pub fn option(key: &str) -> Result<&'static Opt, Failure> {
+    let known = OPTIONS.iter().find(|option| option.name == key);
+    known.ok_or_else(|| Failure::unknown("option of a step", key, OPTIONS.iter().map(|option| option.name)))
+}
+
+/// The error of a title that is no text.
+pub fn wrong_title(given: &str) -> Failure {
+    Failure::bad_argument(format!("a step's title is a string, not {given}"))
+}
+
 fn checked(options: Result<Value, Failure>) -> Result<Options, Failure> {
     let options = options?;
     for (key, value) in options.as_map().into_iter().flatten() {
-        let known = OPTIONS.iter().find(|option| option.name == key);
-        let option = known.ok_or_else(|| Failure::unknown("option of a step", key, OPTIONS.iter().map(|option| option.name)))?;
+        let option = option(key)?;
         option.ty.check(&format!("option `{key}`"), value)?;
     }
     Ok(Options { goes_on: options.str_at(&["on_error"]) == Some("continue"), never: options.str_at(&["rollback"]) == Some("never") })

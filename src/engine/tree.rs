@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rhai::{AST, ASTNode, Dynamic, Expr, FnAccess, FnPtr, Position, Stmt};
 
 /// A tree, and what its function pointers lead to.
+#[derive(Default)]
 pub struct Tree {
     /// The script's own statements.
     pub statements: Vec<Stmt>,

@@ -15,9 +15,11 @@ pub enum Node<'a> {
     /// An import, before its name is known.
     Import(&'a Expr, &'a str),
     /// A variable that is read; of a module, if that has an alias.
-    Read(&'a str, Option<&'a str>, Position),
+    Read(&'a str, Option<&'a Ident>, Position),
     /// A variable that is assigned to, or something within it.
     Write(&'a str, Position),
+    /// A map, before its values.
+    Map(&'a Expr),
     /// A field, as in `params.replicas`: of what, its name, where that stands.
     Field(&'a Expr, &'a str, Position),
 }
@@ -187,11 +189,14 @@ impl<'a> Walker<'a, '_> {
         match expr {
             Expr::DynamicConstant(..) => self.closure(expr, 0, Border::Closure),
             Expr::Variable(variable, _, at) => {
-                let module = variable.2.path.first().map(|ident| ident.name.as_str());
+                let module = variable.2.path.first();
                 self.meet(Node::Read(&variable.1, module, *at));
             }
             Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => parts.iter().for_each(|part| self.expr(part)),
-            Expr::Map(map, _) => map.0.iter().for_each(|(_, value)| self.expr(value)),
+            Expr::Map(map, _) => {
+                self.meet(Node::Map(expr));
+                map.0.iter().for_each(|(_, value)| self.expr(value));
+            }
             Expr::And(parts, _) | Expr::Or(parts, _) | Expr::Coalesce(parts, _) => parts.iter().for_each(|part| self.expr(part)),
             Expr::Stmt(block) => self.block(block.iter()),
             Expr::FnCall(call, at) => self.call(call, *at, Receiver::None),
@@ -257,7 +262,7 @@ impl<'a> Walker<'a, '_> {
         if call.is_operator_call() {
             return call.args.iter().for_each(|arg| self.expr(arg));
         }
-        let module = call.namespace.path.first().map(|ident| ident.name.as_str());
+        let module = call.namespace.path.first();
         self.meet(Node::Call(Call { name: &call.name, module, at, receiver, args: &call.args }));
         let changes = MUTATORS.contains(&call.name.as_str());
         match (receiver, call.args.first()) {

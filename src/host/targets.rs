@@ -19,18 +19,52 @@ pub fn namespace(cx: &Cx<'_>, option: Option<&str>) -> String {
 /// The workload that a target means: `deployment/x`, a service's or database's name, or a deployment's or
 /// statefulset's own name. A name that is both is refused.
 pub fn workload(cx: &Cx<'_>, text: &str, namespace: &str) -> Result<ObjectRef, Failure> {
+    match of_workload(text)? {
+        Target::Object(kind, name) => Ok(ObjectRef::new(kind, namespace, &name)),
+        Target::Bare(name) | Target::Selector(_, name) => match configured(cx, &name) {
+            Some(workload) => self::workload(cx, &workload, namespace),
+            None => discovered(cx, &name, namespace),
+        },
+    }
+}
+
+/// Whether a target's text can be what a parameter of that type names; nothing is looked up.
+pub fn suits(ty: &Type, text: &str) -> Result<(), Failure> {
+    match ty {
+        Type::Workload | Type::Workloads => of_workload(text).map(drop),
+        Type::Pods => of_pods(text).map(drop),
+        Type::Node => of_node(text).map(drop),
+        Type::Target | Type::Targets => Target::parse(text).map(drop),
+        _ => Ok(()),
+    }
+}
+
+fn of_workload(text: &str) -> Result<Target, Failure> {
     match Target::parse(text)? {
-        Target::Object(kind, name) if kind.is_workload() => Ok(ObjectRef::new(kind, namespace, &name)),
-        Target::Object(kind, _) => Err(Failure::bad_argument(format!("a {} is no workload", kind.singular))
+        Target::Object(kind, _) if !kind.is_workload() => Err(Failure::bad_argument(format!("a {} is no workload", kind.singular))
             .on(text)
             .hint("workloads are deployments, statefulsets, daemonsets and replicasets")),
         Target::Selector(..) => {
             Err(Failure::bad_argument("a selector names pods, not one workload").on(text).hint("name the workload: \"deployment/NAME\""))
         }
-        Target::Bare(name) => match configured(cx, &name) {
-            Some(workload) => self::workload(cx, &workload, namespace),
-            None => discovered(cx, &name, namespace),
-        },
+        fine => Ok(fine),
+    }
+}
+
+fn of_pods(text: &str) -> Result<Target, Failure> {
+    match Target::parse(text)? {
+        fine @ (Target::Selector(kind, _) | Target::Object(kind, _)) if kind.singular == "pod" => Ok(fine),
+        _ => of_workload(text),
+    }
+}
+
+/// The node, or the nodes, that a target means.
+pub fn of_node(text: &str) -> Result<Target, Failure> {
+    match Target::parse(text)? {
+        Target::Object(kind, _) if kind.singular != "node" => {
+            Err(Failure::bad_argument(format!("a {} is no node", kind.singular)).on(text).hint("nodes read \"node/gpu-1\" or \"gpu-1\""))
+        }
+        fine => Ok(fine),
     }
 }
 
@@ -79,9 +113,9 @@ pub fn pods(cx: &Cx<'_>, target: Option<&str>, namespace: &str, timeout: Duratio
     let select = |selector: Option<String>| {
         Read::Objects(Selection { kind: pod, namespace: (namespace != "*").then(|| namespace.to_owned()), selector, timeout })
     };
-    let read = match target.map(Target::parse).transpose()? {
+    let read = match target.map(of_pods).transpose()? {
         None => select(None),
-        Some(Target::Selector(kind, selector)) if kind.singular == "pod" => select(Some(selector)),
+        Some(Target::Selector(_, selector)) => select(Some(selector)),
         Some(Target::Object(kind, name)) if kind.singular == "pod" => {
             let namespace = if namespace == "*" { &cx.environment().namespace } else { namespace };
             return Ok(vec![cx.read(&Read::Object(ObjectRef::new(kind, namespace, &name)))?]);

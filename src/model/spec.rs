@@ -63,12 +63,26 @@ pub enum Type {
     Str,
     /// A target: `"deployment/x"`, `"app=x"`, a bare name.
     Target,
-    /// One target, or an array of them; services may also be the maps that `services()` answers.
+    /// One target, or an array of them.
     Targets,
+    /// A workload: `"deployment/x"`, or a service's or database's name.
+    Workload,
+    /// A workload, or an array of them.
+    Workloads,
+    /// Pods: `"app=x"`, `"pod/x"`, a workload, or a service's or database's name.
+    Pods,
+    /// A node: `"node/x"`, its name, or a selector of nodes.
+    Node,
+    /// A configured service, or an array of them; each by name, or as the map that `services()` answers.
+    Services,
+    /// A URL, or a configured service's name with a path: `"api/health"`.
+    Address,
     /// A configured database.
     Database,
     /// A configured channel, or an array of them.
     Channels,
+    /// A configured severity.
+    Severity,
     /// A whole number from..=to.
     Int(i64, i64),
     /// A truth value.
@@ -102,8 +116,15 @@ impl Type {
             Type::Str => "string".into(),
             Type::Target => "target".into(),
             Type::Targets => "target or array of targets".into(),
+            Type::Workload => "workload".into(),
+            Type::Workloads => "workload or array of workloads".into(),
+            Type::Pods => "target of pods".into(),
+            Type::Node => "node".into(),
+            Type::Services => "service or array of services".into(),
+            Type::Address => "service and path, or URL".into(),
             Type::Database => "database".into(),
             Type::Channels => "channel or array of channels".into(),
+            Type::Severity => "severity".into(),
             Type::Int(i64::MIN, i64::MAX) => "int".into(),
             Type::Int(low, i64::MAX) => format!("int ≥ {low}"),
             Type::Int(low, high) => format!("int {low}..{high}"),
@@ -126,13 +147,13 @@ impl Type {
         let strings = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Str(_)));
         let ok = match (self, value) {
             (Type::Any | Type::Closure | Type::Closures, _)
-            | (Type::Str | Type::Target | Type::Database | Type::Channels | Type::Targets, Value::Str(_))
-            | (Type::Targets, Value::Map(_))
+            | (Type::Services, Value::Map(_))
             | (Type::Bool, Value::Bool(_))
             | (Type::List, Value::List(_))
             | (Type::Map, Value::Map(_)) => true,
-            (Type::Targets, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Str(_) | Value::Map(_))),
-            (Type::Channels | Type::Strings, Value::List(items)) => strings(items),
+            (ty, Value::Str(_)) if ty.is_text() => true,
+            (Type::Services, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Str(_) | Value::Map(_))),
+            (Type::Targets | Type::Workloads | Type::Channels | Type::Strings, Value::List(items)) => strings(items),
             (Type::Ints, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Int(_))),
             (Type::Int(low, high), Value::Int(n)) => {
                 if n < low || n > high {
@@ -164,11 +185,43 @@ impl Type {
         if ok {
             return Ok(());
         }
-        let mut failure = Failure::bad_argument(format!("{what} must be {}, not {}", article(&self.name()), described(value)));
+        let mut failure = self.mismatch(what, &described(value));
         if matches!((self, value), (Type::Duration, Value::Int(_))) {
             failure = failure.hint(format!("write the unit: \"{value}s\""));
         }
         Err(failure)
+    }
+
+    /// The error of a value of another type, described in words.
+    pub fn mismatch(&self, what: &str, value: &str) -> Failure {
+        Failure::bad_argument(format!("{what} must be {}, not {value}", article(&self.name())))
+    }
+
+    /// Whether a value of that type name (`string`, `int`, `map` …) can fit at all.
+    pub fn takes(&self, kind: &str) -> bool {
+        match self {
+            Type::Any => true,
+            Type::Services => matches!(kind, "string" | "array" | "map"),
+            Type::Targets | Type::Workloads | Type::Channels => matches!(kind, "string" | "array"),
+            ty if ty.is_text() || matches!(ty, Type::Duration | Type::Regex | Type::Choice(_)) => kind == "string",
+            Type::Int(..) => kind == "int",
+            Type::Bool => kind == "bool",
+            Type::Map => kind == "map",
+            Type::Closure => kind == "closure",
+            _ => kind == "array",
+        }
+    }
+
+    /// Whether it names what a call is about.
+    pub fn is_target(&self) -> bool {
+        use Type::{Channels, Database, Node, Pods, Services, Target, Targets, Workload, Workloads};
+        matches!(self, Target | Targets | Workload | Workloads | Pods | Node | Services | Database | Channels)
+    }
+
+    /// Whether any text fits, as far as its type goes.
+    fn is_text(&self) -> bool {
+        use Type::{Address, Channels, Database, Node, Pods, Services, Severity, Str, Target, Targets, Workload, Workloads};
+        matches!(self, Str | Target | Targets | Workload | Workloads | Pods | Node | Services | Address | Database | Channels | Severity)
     }
 }
 
@@ -286,34 +339,56 @@ impl Spec {
         if values.len() < required || values.len() > self.params.len() {
             return Err(self.wrong_count(values.len()));
         }
-        for (param, value) in self.params.iter().zip(&values) {
-            param.ty.check(&format!("`{}`", param.name), value)?;
+        for (number, (param, value)) in self.params.iter().zip(&values).enumerate() {
+            param
+                .ty
+                .check(&format!("`{}`", param.name), value)
+                .map_err(|failure| self.swapped(failure, number, &|n| values.get(n).cloned()))?;
         }
         let options = match options {
             Some(Value::Map(map)) => map,
             _ => Map::new(),
         };
         for (key, value) in &options {
-            let option = self.options.iter().find(|option| option.name == key).ok_or_else(|| {
-                let mut failure = Failure::unknown("option", key, self.options.iter().map(|option| option.name));
-                if self.options.is_empty() {
-                    failure.hint = Some(format!("`{}` takes no options", self.name));
-                }
-                failure
-            })?;
+            let option = self.option(key)?;
             option.ty.check(&format!("option `{key}`"), value)?;
         }
         Ok(Args { spec: *self, values, options })
     }
 
-    /// A map in the last optional position is the options map unless that parameter wants a map itself.
-    fn last_is_options(&self, count: usize) -> bool {
-        !self.options.is_empty()
-            && count > self.params.iter().filter(|param| param.required).count()
-            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Any | Type::Targets))
+    /// The option of that name; the error names the nearest.
+    pub fn option(&self, key: &str) -> Result<&'static Opt, Failure> {
+        self.options.iter().find(|option| option.name == key).ok_or_else(|| {
+            let mut failure = Failure::unknown("option", key, self.options.iter().map(|option| option.name));
+            if self.options.is_empty() {
+                failure.hint = Some(format!("`{}` takes no options", self.name));
+            }
+            failure
+        })
     }
 
-    fn wrong_count(&self, count: usize) -> Failure {
+    /// The failure of an argument, with a hint if it and another one would fit in each other's place.
+    pub fn swapped(&self, failure: Failure, number: usize, value: &dyn Fn(usize) -> Option<Value>) -> Failure {
+        let fits = |param: usize, value: &Value| self.params.get(param).is_some_and(|param| param.ty.check("", value).is_ok());
+        let Some(own) = value(number).filter(|_| failure.hint.is_none()) else { return failure };
+        let other = (0..self.params.len())
+            .filter(|other| *other != number)
+            .find(|other| value(*other).is_some_and(|theirs| fits(number, &theirs) && fits(*other, &own) && !fits(*other, &theirs)));
+        match other {
+            Some(_) => failure.hint(format!("two arguments are swapped: it reads {}", self.signature())),
+            None => failure,
+        }
+    }
+
+    /// A map in the last optional position is the options map unless that parameter wants a map itself.
+    pub fn last_is_options(&self, count: usize) -> bool {
+        !self.options.is_empty()
+            && count > self.params.iter().filter(|param| param.required).count()
+            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Any | Type::Services))
+    }
+
+    /// The error of a number of arguments, options apart, that it does not take.
+    pub fn wrong_count(&self, count: usize) -> Failure {
         let verb = if count == 1 { "1 argument was" } else { &format!("{count} arguments were") };
         Failure::bad_argument(format!("{verb} given to `{}`", self.name)).hint(format!("it reads {}", self.signature()))
     }

@@ -6,12 +6,16 @@ pub mod redis;
 pub mod sql;
 
 use crate::call::Cx;
-use crate::config::DatabaseKind;
+use crate::config::{DatabaseKind, Environment};
 use crate::model::Failure;
 
-/// Whether a configured database of that name is of that kind; the error names the nearest, or the right function.
 fn is(cx: &Cx<'_>, name: &str, kind: DatabaseKind) -> Result<(), Failure> {
-    let databases = &cx.environment().databases;
+    of_kind(cx.environment(), name, kind)
+}
+
+/// Whether a configured database of that name is of that kind; the error names the nearest, or the right function.
+pub fn of_kind(environment: &Environment, name: &str, kind: DatabaseKind) -> Result<(), Failure> {
+    let databases = &environment.databases;
     let database = databases.get(name).ok_or_else(|| Failure::unknown("database", name, databases.keys().map(String::as_str)).on(name))?;
     if database.kind == kind {
         return Ok(());
@@ -23,4 +27,14 @@ fn is(cx: &Cx<'_>, name: &str, kind: DatabaseKind) -> Result<(), Failure> {
         DatabaseKind::Other => ("is known by its workload only", "give it a `url` in runbook.toml whose scheme says the protocol"),
     };
     Err(Failure::bad_argument(format!("the database {name:?} {is}")).on(name).hint(hint))
+}
+
+/// What a function's database must speak; none of the functions of other groups.
+pub fn protocol(function: &str) -> Option<DatabaseKind> {
+    match function.strip_suffix("_execute").unwrap_or(function) {
+        "sql" => Some(DatabaseKind::Postgres),
+        "mongo" => Some(DatabaseKind::Mongo),
+        "redis" => Some(DatabaseKind::Redis),
+        _ => None,
+    }
 }

@@ -51,7 +51,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
 }
 
 /// A command's words: strings, and numbers as Redis writes them.
-fn words(items: &[Value]) -> Result<Vec<String>, Failure> {
+pub fn words(items: &[Value]) -> Result<Vec<String>, Failure> {
     let word = |(number, item): (usize, &Value)| match item {
         Value::Str(text) => Ok(text.clone()),
         Value::Int(n) => Ok(n.to_string()),

@@ -11,7 +11,12 @@ pub static HTTP_GET: Function = Function {
         name: "http_get",
         group: Group::Http,
         summary: "Makes a GET request of a service, or of an allowed URL.",
-        params: &[Param { name: "target", ty: Type::Str, required: true, help: "\"ai-gateway/cache/stats\" (service and path), or a URL" }],
+        params: &[Param {
+            name: "target",
+            ty: Type::Address,
+            required: true,
+            help: "\"ai-gateway/cache/stats\" (service and path), or a URL",
+        }],
         options: &[
             Opt { name: "headers", ty: Type::Map, default: "", help: "header names and values; values may be secrets" },
             Opt { name: "ok_status", ty: Type::Ints, default: "", help: "statuses that are no failure, instead of 200 to 299" },

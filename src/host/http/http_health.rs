@@ -14,7 +14,7 @@ pub static HTTP_HEALTH: Function = Function {
         summary: "Checks the health of a service, or of many at the same time. An unhealthy service is an answer, not an error.",
         params: &[Param {
             name: "service",
-            ty: Type::Targets,
+            ty: Type::Services,
             required: true,
             help: "a service's name, a map of `services()`, or an array of them",
         }],

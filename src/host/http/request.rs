@@ -3,14 +3,24 @@
 use std::time::Duration;
 
 use crate::call::Cx;
-use crate::config::Service;
+use crate::config::{Environment, Service};
 use crate::model::operation::HttpRequest;
 use crate::model::{Failure, Kind, Value};
 
+/// The configured service of that name; the error names the nearest.
+pub fn known<'a>(environment: &'a Environment, name: &str) -> Result<&'a Service, Failure> {
+    let services = &environment.services;
+    services.get(name).ok_or_else(|| Failure::unknown("service", name, services.keys().map(String::as_str)).on(name))
+}
+
+/// Whether a target is a URL, not a service with a path.
+pub fn is_url(target: &str) -> bool {
+    target.starts_with("http://") || target.starts_with("https://")
+}
+
 /// The configured service of that name, with a URL.
 pub fn service<'a>(cx: &'a Cx<'_>, name: &str) -> Result<(&'a Service, &'a str), Failure> {
-    let services = &cx.environment().services;
-    let service = services.get(name).ok_or_else(|| Failure::unknown("service", name, services.keys().map(String::as_str)).on(name))?;
+    let service = known(cx.environment(), name)?;
     let url = service.url.as_deref().ok_or_else(|| {
         Failure::bad_argument(format!("service {name} has no URL"))
             .on(name)
@@ -21,7 +31,7 @@ pub fn service<'a>(cx: &'a Cx<'_>, name: &str) -> Result<(&'a Service, &'a str),
 
 /// A request to a URL, to a service (`"api-gateway"`) or to a path of one (`"ai-gateway/cache/stats"`).
 pub fn to(cx: &Cx<'_>, method: &'static str, target: &str, timeout: Duration) -> Result<HttpRequest, Failure> {
-    let (service, url) = if target.starts_with("http://") || target.starts_with("https://") {
+    let (service, url) = if is_url(target) {
         (None, target.to_owned())
     } else {
         let (name, path) = target.split_once('/').unwrap_or((target, ""));

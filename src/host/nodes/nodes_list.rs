@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::call::{Body, Cx, Function};
-use crate::host::targets::meta;
+use crate::host::targets::{self, meta};
 use crate::map;
 use crate::model::operation::Selection;
 use crate::model::resource::Target;
@@ -18,7 +18,7 @@ pub static NODES: Function = Function {
         summary: "Lists nodes with their state.",
         params: &[Param {
             name: "target",
-            ty: Type::Target,
+            ty: Type::Node,
             required: false,
             help: "a node's name, or labels: \"node-type=gpu\"; all nodes without it",
         }],
@@ -39,12 +39,10 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let kind = ResourceKind::named("node")?;
     let timeout = args.option_duration("timeout").unwrap_or(Duration::from_secs(30));
     let select = |selector| Read::Objects(Selection { kind, namespace: None, selector, timeout });
-    let read = match Some(args.str(0)).filter(|text| !text.is_empty()).map(Target::parse).transpose()? {
+    let read = match Some(args.str(0)).filter(|text| !text.is_empty()).map(targets::of_node).transpose()? {
         None => select(None),
         Some(Target::Selector(_, selector)) => select(Some(selector)),
-        Some(Target::Bare(name)) => Read::Object(ObjectRef::new(kind, "", &name)),
-        Some(Target::Object(named, name)) if named == kind => Read::Object(ObjectRef::new(kind, "", &name)),
-        Some(Target::Object(named, _)) => return Err(Failure::bad_argument(format!("a {} is no node", named.singular)).on(args.str(0))),
+        Some(Target::Bare(name) | Target::Object(_, name)) => Read::Object(ObjectRef::new(kind, "", &name)),
     };
     let nodes = match cx.read(&read)? {
         Value::List(nodes) => nodes,

@@ -1,6 +1,7 @@
 //! `notify`: messages to configured channels.
 
 use crate::call::{Body, Cx, Done, Function};
+use crate::config::{Channel, Config, Environment, Severity};
 use crate::map;
 use crate::model::operation::Message;
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
@@ -17,7 +18,7 @@ pub static NOTIFY: Function = Function {
             Param { name: "text", ty: Type::Str, required: true, help: "the message" },
         ],
         options: &[
-            Opt { name: "severity", ty: Type::Str, default: "", help: "one of the configured severities, such as \"P1\"" },
+            Opt { name: "severity", ty: Type::Severity, default: "", help: "one of the configured severities, such as \"P1\"" },
             Opt { name: "fields", ty: Type::Map, default: "", help: "further fields for structured channels" },
             Opt { name: "assume", ty: Type::Map, default: "", help: "what a rehearsal goes on with as the answer" },
             Opt { name: "timeout", ty: Type::Duration, default: "\"10s\"", help: "the longest wait for each channel" },
@@ -35,18 +36,25 @@ pub static NOTIFY: Function = Function {
     body: Body::Notify(plan, shape),
 };
 
+/// The configured channel of that name; the error names the nearest.
+pub fn channel_of<'a>(environment: &'a Environment, name: &str) -> Result<&'a Channel, Failure> {
+    let channels = &environment.channels;
+    channels.get(name).ok_or_else(|| Failure::unknown("channel", name, channels.keys().map(String::as_str)).on(name))
+}
+
+/// The configured severity of that name; the error names the nearest.
+pub fn severity_of<'a>(config: &'a Config, name: &str) -> Result<&'a Severity, Failure> {
+    let severities = &config.severities;
+    severities.get(name).ok_or_else(|| Failure::unknown("severity", name, severities.keys().map(String::as_str)))
+}
+
 fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
     let environment = cx.environment();
-    let severities = &cx.config().severities;
     let severity = args.option_str("severity").map(str::to_owned);
-    if let Some(name) = severity.as_ref().filter(|name| !severities.contains_key(*name)) {
-        return Err(Failure::unknown("severity", name, severities.keys().map(String::as_str)));
-    }
+    severity.iter().try_for_each(|name| severity_of(cx.config(), name).map(drop))?;
     let mut writes = Vec::new();
     for channel in args.strs(0) {
-        if !environment.channels.contains_key(channel) {
-            return Err(Failure::unknown("channel", channel, environment.channels.keys().map(String::as_str)).on(channel));
-        }
+        channel_of(environment, channel)?;
         writes.push(Write::Send(Message {
             channel: channel.to_owned(),
             text: args.str(1).to_owned(),

@@ -17,7 +17,7 @@ pub static LOGS: Function = Function {
         summary: "Reads log lines of one or many pods, merged by time, oldest first.",
         params: &[Param {
             name: "target",
-            ty: Type::Target,
+            ty: Type::Pods,
             required: true,
             help: "\"app=x\", a workload, a pod, or a service's or database's name",
         }],

@@ -16,7 +16,7 @@ pub static PODS: Function = Function {
         summary: "Lists pods with their state and the workload that owns them.",
         params: &[Param {
             name: "target",
-            ty: Type::Target,
+            ty: Type::Pods,
             required: false,
             help: "\"app=x\", a workload, a pod, or a service's or database's name; all pods without it",
         }],

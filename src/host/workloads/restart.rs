@@ -5,7 +5,7 @@ use crate::host::targets::{self, NAMESPACE};
 use crate::map;
 use crate::model::operation::PatchVerb;
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
-use crate::model::{Failure, Kind, Spec, Tier, Value, Write};
+use crate::model::{Failure, Kind, ResourceKind, Spec, Tier, Value, Write};
 
 /// The function.
 pub static RESTART: Function = Function {
@@ -15,7 +15,7 @@ pub static RESTART: Function = Function {
         summary: "Restarts a workload's pods one after the other, as `kubectl rollout restart` does.",
         params: &[Param {
             name: "target",
-            ty: Type::Target,
+            ty: Type::Workload,
             required: true,
             help: "a deployment, statefulset or daemonset, or a service's or database's name",
         }],
@@ -45,14 +45,20 @@ pub static RESTART: Function = Function {
 /// The annotation on the pod template that `kubectl rollout restart` sets.
 const ANNOTATION: &str = "kubectl.kubernetes.io/restartedAt";
 
+/// Whether a kind has a rollout to restart.
+pub fn restartable(kind: &ResourceKind, target: &str) -> Result<(), Failure> {
+    match kind.singular {
+        "replicaset" => {
+            Err(Failure::bad_argument("a replicaset has no rollout to restart").on(target).hint("restart the deployment that owns it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
     let namespace = targets::namespace(cx, args.option_str("namespace"));
     let object = targets::workload(cx, args.str(0), &namespace)?;
-    if object.kind.singular == "replicaset" {
-        return Err(Failure::bad_argument("a replicaset has no rollout to restart")
-            .on(args.str(0))
-            .hint("restart the deployment that owns it"));
-    }
+    restartable(object.kind, args.str(0))?;
     let now = cx.clock().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut patch = Value::Null;
     patch.set(&["spec", "template", "metadata", "annotations", ANNOTATION], now.into());

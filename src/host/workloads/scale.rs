@@ -5,7 +5,7 @@ use crate::host::targets::{self, NAMESPACE};
 use crate::map;
 use crate::model::operation::PatchVerb;
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
-use crate::model::{Failure, Kind, Spec, Tier, Value, Write};
+use crate::model::{Failure, Kind, ResourceKind, Spec, Tier, Value, Write};
 
 /// The function.
 pub static SCALE: Function = Function {
@@ -16,7 +16,7 @@ pub static SCALE: Function = Function {
         params: &[
             Param {
                 name: "target",
-                ty: Type::Target,
+                ty: Type::Workload,
                 required: true,
                 help: "a deployment or statefulset, or a service's or database's name",
             },
@@ -50,12 +50,20 @@ pub static SCALE: Function = Function {
     body: Body::Change(plan, shape),
 };
 
+/// Whether the number of a kind's replicas is anybody's to set.
+pub fn scalable(kind: &ResourceKind, target: &str) -> Result<(), Failure> {
+    match kind.singular {
+        "daemonset" => Err(Failure::bad_argument("a daemonset has one pod on each node and cannot be scaled")
+            .on(target)
+            .hint("its number of pods follows the number of nodes")),
+        _ => Ok(()),
+    }
+}
+
 fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
     let namespace = targets::namespace(cx, args.option_str("namespace"));
     let object = targets::workload(cx, args.str(0), &namespace)?;
-    if object.kind.singular == "daemonset" {
-        return Err(Failure::bad_argument("a daemonset has one pod on each node and cannot be scaled").on(args.str(0)));
-    }
+    scalable(object.kind, args.str(0))?;
     Ok(vec![Write::Patch {
         object,
         subresource: Some("scale"),

@@ -17,7 +17,7 @@ pub static TOP_PODS: Function = Function {
         summary: "Reads the CPU and memory that pods use, the greatest first.",
         params: &[Param {
             name: "target",
-            ty: Type::Target,
+            ty: Type::Pods,
             required: false,
             help: "\"app=x\", a workload, a pod, or a service's or database's name; all pods without it",
         }],

@@ -16,7 +16,7 @@ pub static WAIT_READY: Function = Function {
         summary: "Waits until the controller has seen the latest change of a workload, or of several, and every replica is updated and available.",
         params: &[Param {
             name: "target",
-            ty: Type::Targets,
+            ty: Type::Workloads,
             required: true,
             help: "a workload, a service's or database's name, or an array of them",
         }],
