@@ -149,6 +149,7 @@ fn not_called_like_this(name: &str, given: &str, signature: &str, known: Option<
         let own: Vec<_> = known?.tree.named(name).collect();
         (!own.is_empty()).then(|| names::wrong_count(name, types, &own))
     });
+    let counted = counted.or_else(|| known?.wrong_builtin_count(name, types));
     match (counted, known) {
         (Some(counted), _) => counted,
         (None, Some(known)) if known.has(name) => Failure::bad_argument(format!("`{name}` is not called like this: {signature}")),

@@ -165,9 +165,8 @@ fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args
     let result = loop {
         let held = call(ctx, &holds)?;
         looked += 1;
-        let held = held
-            .as_bool()
-            .map_err(|other| fail(Failure::bad_argument(format!("the closure of `wait_until` must answer a bool, not {other}"))))?;
+        let wrong = || fail(Failure::bad_argument(format!("the closure of `wait_until` must answer a bool, not {}", convert::kind(&held))));
+        let held = held.as_bool().map_err(|_| wrong())?;
         if held {
             break Ok(true);
         }

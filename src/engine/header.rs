@@ -6,7 +6,7 @@ use rhai::{AST, Expr, Stmt};
 
 use super::convert;
 use super::diagnostic::{self, Diagnostic};
-use crate::model::{Failure, Map, Position, Value, duration};
+use crate::model::{Failure, Map, Position, Value, duration, suggest};
 
 /// What a runbook says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,12 +136,17 @@ fn header(fields: Map, at: Position, wrong: &mut Note<'_>) -> Header {
     for (key, value) in &fields {
         if !FIELDS.contains(&key.as_str()) {
             wrong(&[key], Failure::unknown("field of the header", key, FIELDS));
-        } else if key != "params" && value.as_str().is_none() {
+        } else if !["params", "version"].contains(&key.as_str()) && value.as_str().is_none() {
             wrong(&[key], Failure::bad_argument(format!("`{key}` must be a string, not {}", value.type_name())));
         }
     }
     let title = fields.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if title.is_empty() && fields.get("title").is_none_or(|title| title.as_str().is_some()) {
+    // A title that is no string, or whose key is misspelt, has been told of.
+    let told = match fields.get("title") {
+        Some(title) => title.as_str().is_none(),
+        None => fields.keys().any(|key| !FIELDS.contains(&key.as_str()) && suggest::nearest(key, FIELDS) == Some("title")),
+    };
+    if title.is_empty() && !told {
         wrong(&["title"], Failure::bad_argument("the header has no title").hint("add `title: \"…\"`"));
     }
     let mut params = BTreeMap::new();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rhai::{AST, Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::failure::thrown;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, suggest};
 
 /// The modules that come with the tool, by import path.
 pub const STD: &[(&str, &str)] =
@@ -91,23 +91,38 @@ pub fn source(root: &Path, path: &str) -> Result<(String, String), Failure> {
         let (name, text) = found.ok_or_else(|| Failure::unknown("module", path, STD.iter().map(|(name, _)| *name)))?;
         return Ok(((*name).to_owned(), (*text).to_owned()));
     }
-    let outside = || {
-        Failure::bad_argument(format!("the import {path:?} leaves the project"))
-            .hint("imports are \"std/…\" or paths beneath the project's root, without the extension")
-    };
+    let outside = || Failure::bad_argument(format!("the import {path:?} leaves the project")).hint(WHERE);
     if path.is_empty() || Path::new(path).is_absolute() || path.contains('\0') {
         return Err(outside());
     }
     let file = format!("{path}.rhai");
-    let missing = |error: std::io::Error| Failure::new(Kind::NotFound, format!("the module {file} cannot be read: {error}"));
-    let root = root.canonicalize().map_err(missing)?;
-    let real = root.join(&file).canonicalize().map_err(missing)?;
-    if !real.starts_with(&root) {
+    let missing = |error: std::io::Error| Failure {
+        hint: beside(root, path),
+        ..Failure::new(Kind::NotFound, format!("the module {file} cannot be read: {error}"))
+    };
+    let top = root.canonicalize().map_err(missing)?;
+    let real = top.join(&file).canonicalize().map_err(missing)?;
+    if !real.starts_with(&top) {
         return Err(outside());
     }
     let text = std::fs::read_to_string(&real).map_err(missing)?;
     Ok((file, text))
 }
+
+/// What may have been meant: the nearest module in the same folder, or of those that come with the tool.
+fn beside(root: &Path, path: &str) -> Option<String> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let beneath = !folder.split('/').any(|part| part == "..");
+    let entries = std::fs::read_dir(root.join(folder)).ok().filter(|_| beneath).into_iter().flatten().flatten();
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let name = |entry: std::fs::DirEntry| Some(format!("{prefix}{}", entry.file_name().to_str()?.strip_suffix(".rhai")?));
+    let modules: Vec<String> = entries.filter_map(name).chain(STD.iter().map(|(name, _)| (*name).to_owned())).collect();
+    let near = suggest::nearest(path, modules.iter().map(String::as_str));
+    Some(near.map_or_else(|| WHERE.to_owned(), |near| format!("did you mean `{near}`?")))
+}
+
+/// What an import may name.
+const WHERE: &str = "imports are \"std/…\" or paths beneath the project's root, without the extension";
 
 #[cfg(test)]
 mod tests {

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{Engine, Expr, Position};
+use rhai::{Engine, Expr, Position, Stmt};
 
 use super::calls::{Call, Receiver};
 use super::diagnostic::{self, Diagnostic};
 use super::scopes::Scopes;
-use super::span;
 use super::tree::{Function, Tree};
 use super::walk::{Node, walk};
+use super::{span, syntax};
 use crate::host;
 use crate::model::{Failure, suggest};
 
@@ -93,11 +93,20 @@ impl<'a> Known<'a> {
             let fits = own.iter().any(|function| function.params.len() == count || (method && function.params.len() + 1 == count));
             return (!fits).then(|| wrong_count(call.name, count, &own));
         }
-        if let Some(counts) = self.builtins.get(call.name) {
-            return (!counts.contains(&count)).then(|| wrong_builtin_count(call.name, count, counts));
+        if self.builtins.contains_key(call.name) {
+            return self.wrong_builtin_count(call.name, count);
         }
         let held = method && self.keys.iter().any(|key| key == call.name);
         (!held && !EVALUATORS.contains(&call.name)).then(|| self.unknown_function(call.name))
+    }
+
+    /// The error of a number of arguments that a function of Rhai's does not take.
+    pub fn wrong_builtin_count(&self, name: &str, count: usize) -> Option<Failure> {
+        let counts = self.builtins.get(name).filter(|counts| !counts.contains(&count))?;
+        let plural = if counts[..] == [1] { "" } else { "s" };
+        let (least, most) = (counts.first()?, counts.last()?);
+        let range = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        Some(given(name, count).hint(format!("it takes {range} argument{plural}, what stands before a dot included")))
     }
 
     /// The error of a function that is not there.
@@ -121,20 +130,23 @@ pub fn wrong_count(name: &str, count: usize, own: &[&Function]) -> Failure {
     given(name, count).hint(format!("it reads {}", signatures.join(" or ")))
 }
 
-fn wrong_builtin_count(name: &str, count: usize, counts: &[usize]) -> Failure {
-    let counts: Vec<String> = counts.iter().map(usize::to_string).collect();
-    let plural = if counts == ["1"] { "" } else { "s" };
-    given(name, count).hint(format!("it takes {} argument{plural}, what stands before a dot included", counts.join(" or ")))
-}
-
 fn given(name: &str, count: usize) -> Failure {
     let verb = if count == 1 { "1 argument was".to_owned() } else { format!("{count} arguments were") };
     Failure::bad_argument(format!("{verb} given to `{name}`"))
 }
 
 /// The error of a variable that is not there; `rest` is the text from where it stands.
-pub fn unknown_variable(name: &str, rest: &str, scopes: &Scopes<'_>, tree: &Tree) -> Failure {
+pub fn unknown_variable(name: &str, at: Position, rest: &str, scopes: &Scopes<'_>, tree: &Tree) -> Failure {
     let failure = Failure::bad_argument(format!("unknown variable `{name}`"));
+    let declared = tree.statements.iter().find_map(|statement| match statement {
+        Stmt::Var(var, ..) if var.0.name == name => Some(var.0.pos),
+        _ => None,
+    });
+    match declared {
+        Some(place) if place > at => return failure.hint("it is declared further down"),
+        Some(_) => return failure.hint("functions see none of the script's variables: make it a parameter"),
+        None => {}
+    }
     let bare = unquoted(rest);
     if bare.len() > name.len() {
         return failure.hint(format!("text stands in quotes: \"{bare}\""));
@@ -167,11 +179,14 @@ pub fn unknown_alias(name: &str, scopes: &Scopes<'_>) -> Failure {
         .hint(near.map_or_else(|| format!("import it first: `import \"std/{name}\" as {name};`"), |near| format!("did you mean `{near}`?")))
 }
 
-/// The first variable or module that a text uses and does not have.
+/// The first variable or module that a text uses and does not have; what does not parse even with it comes first.
 pub fn first_unknown(file: &str, text: &str) -> Option<Diagnostic> {
     let mut engine = super::parser();
     engine.set_strict_variables(false);
-    let tree = Tree::new(&engine.compile(super::syntax::without_interpreter(text)).ok()?);
+    let tree = match engine.compile(text) {
+        Ok(ast) => Tree::new(&ast),
+        Err(error) => return Some(syntax::diagnose(&error, file, text)),
+    };
     let mut first: Option<(Position, Failure)> = None;
     walk(&tree, &mut |node, _, scopes| {
         if let Some((at, failure)) = unknown(node, scopes, &tree, text)
@@ -188,7 +203,7 @@ pub fn unknown(node: &Node<'_>, scopes: &Scopes<'_>, tree: &Tree, text: &str) ->
     match node {
         Node::Read(name, None, at) => {
             let known = scopes.find(name).is_some() || tree.named(name).next().is_some();
-            (!known).then(|| (*at, unknown_variable(name, from(text, *at), scopes, tree)))
+            (!known).then(|| (*at, unknown_variable(name, *at, from(text, *at), scopes, tree)))
         }
         Node::Read(_, Some(module), _) | Node::Call(Call { module: Some(module), .. }) => {
             let known = module.name == "global" || scopes.module(&module.name).is_some();

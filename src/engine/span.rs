@@ -34,9 +34,29 @@ fn length(text: &str, line: usize) -> usize {
         '-' | '0'..='9' if text[first.len_utf8()..line].starts_with(|c: char| c.is_ascii_digit()) || first != '-' => {
             text[1..line].find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').map_or(line, |end| 1 + end)
         }
+        '[' => bracketed(&text[..line]),
+        '#' if text.starts_with("#{") => bracketed(&text[..line]),
         c if c.is_alphanumeric() || c == '_' => word(&text[..line]),
         c => c.len_utf8(),
     }
+}
+
+/// The length of an array or a map that ends on its line, else of its bracket.
+fn bracketed(text: &str) -> usize {
+    let (mut open, mut at) = (0, 0);
+    while let Some(c) = text[at..].chars().next() {
+        match c {
+            '[' | '{' | '(' => open += 1,
+            ']' | '}' | ')' => open -= 1,
+            '"' => at += closing(&text[at..], '"').map_or(0, |length| length - 1),
+            _ => {}
+        }
+        at += c.len_utf8();
+        if open == 0 && c != '#' {
+            return at;
+        }
+    }
+    1
 }
 
 /// The length of a string with both its quotes.
@@ -75,6 +95,9 @@ mod tests {
         assert_eq!(marked(2, 0), "scale(\"x y\", 3.5, -2)");
         assert_eq!(marked(3, 3), "`a\nb`");
         assert_eq!(marked(2, 99), "");
+        let text = "f([1, \"]\", #{ a: [] }], #{ b: 1 }, [)";
+        let marked = |column| &text[of(text, 1, column).unwrap()];
+        assert_eq!((marked(3), marked(26), marked(37)), ("[1, \"]\", #{ a: [] }]", "#{ b: 1 }", "["));
         assert_eq!((of(text, 0, 0), of(text, 9, 1)), (None, None));
         assert_eq!(&"let s = \"open"[of("let s = \"open", 1, 9).unwrap()], "\"");
     }

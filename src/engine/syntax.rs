@@ -59,7 +59,11 @@ fn hint(error: &ParseErrorType, before: &str, after: &str) -> Option<String> {
             _ if after.starts_with([')', ']', '}']) => Some(format!("there is one `{}` too many", &after[..1])),
             _ => Some("add `;` before this, at the end of the statement".into()),
         },
-        ParseErrorType::MissingToken(token, _) if token == "," => Some("add a `,` before this".into()),
+        ParseErrorType::MissingToken(token, _) if token == "}" => Some("a `}` is missing".into()),
+        ParseErrorType::MissingToken(token, _) if token == "," => match after.trim_start().starts_with(';') || after.trim().is_empty() {
+            true => Some("a closing bracket is missing".into()),
+            false => Some("add a `,` before this".into()),
+        },
         ParseErrorType::BadInput(LexError::UnterminatedString) => Some("the closing quote is missing".into()),
         ParseErrorType::BadInput(LexError::MalformedChar(text)) => Some(format!("text stands in double quotes: \"{text}\"")),
         ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) if symbol == "eval" => {

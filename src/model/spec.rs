@@ -170,7 +170,7 @@ impl Type {
                 regex::Regex::new(text).map_err(|e| {
                     let cause = e.to_string();
                     Failure::bad_argument(format!("{what}: {text:?} is no regular expression"))
-                        .hint(cause.lines().last().unwrap_or_default().trim())
+                        .hint(cause.lines().last().unwrap_or_default().trim().trim_start_matches("error: "))
                 })?;
                 true
             }
@@ -375,7 +375,7 @@ impl Spec {
             .filter(|other| *other != number)
             .find(|other| value(*other).is_some_and(|theirs| fits(number, &theirs) && fits(*other, &own) && !fits(*other, &theirs)));
         match other {
-            Some(_) => failure.hint(format!("two arguments are swapped: it reads {}", self.signature())),
+            Some(_) => failure.hint(format!("{SWAPPED}: it reads {}", self.signature())),
             None => failure,
         }
     }
@@ -393,6 +393,9 @@ impl Spec {
         Failure::bad_argument(format!("{verb} given to `{}`", self.name)).hint(format!("it reads {}", self.signature()))
     }
 }
+
+/// How the hint begins where two arguments would fit in each other's place.
+pub const SWAPPED: &str = "two arguments are swapped";
 
 /// Checked arguments of one call.
 #[derive(Clone, Debug)]

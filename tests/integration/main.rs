@@ -8,10 +8,13 @@
 mod support;
 
 mod arguments;
+mod check;
 mod completion;
+mod diagnostics;
 mod doctor;
 mod failures;
 mod layers;
+mod mistakes;
 mod outage;
 mod parameters;
 mod rehearsal;

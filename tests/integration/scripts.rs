@@ -18,7 +18,7 @@ fn what_does_not_parse_is_shown_and_nothing_begins() {
         ("step \"x\" { note(\"a\")", "x.rhai:1:", ""),
         ("let s = \"open", "x.rhai:1:", ""),
         // The header.
-        ("runbook(#{ titel: \"x\" });", "unknown field of the header \"titel\"\n --> x.rhai:1:1", "did you mean `title`?"),
+        ("runbook(#{ titel: \"x\" });", "unknown field of the header \"titel\"\n --> x.rhai:1:12", "did you mean `title`?"),
         ("runbook(#{ severity: \"P1\" });", "the header has no title\n --> x.rhai:1:1", "add `title: \"…\"`"),
         (
             "runbook(#{ title: \"x\" + \"y\" });",
@@ -26,30 +26,30 @@ fn what_does_not_parse_is_shown_and_nothing_begins() {
             "it is read without running the script",
         ),
         ("let p = runbook(5);", "the header of a runbook is one map of literals\n --> x.rhai:1:9", "it is read without running the script"),
-        ("runbook(#{ title: \"x\", params: 5 });", "`params` must be a map, not int\n --> x.rhai:1:1", ""),
+        ("runbook(#{ title: \"x\", params: 5 });", "`params` must be a map, not int\n --> x.rhai:1:24", ""),
         (
             "runbook(#{ title: \"x\", params: #{ n: 5 } });",
-            "the parameter `n` must be a map\n --> x.rhai:1:1",
+            "the parameter `n` must be a map\n --> x.rhai:1:35",
             "such as `#{ type: \"int\", default: 3, help: \"…\" }`",
         ),
         (
             "runbook(#{ title: \"x\", params: #{ n: #{ help: \"\" } } });",
-            "the parameter `n` has no type\n --> x.rhai:1:1",
+            "the parameter `n` has no type\n --> x.rhai:1:35",
             "add `type: \"int\"`",
         ),
         (
             "runbook(#{ title: \"x\", params: #{ n: #{ tpye: \"int\" } } });",
-            "unknown field of the parameter `n`: \"tpye\"\n --> x.rhai:1:1",
+            "unknown field of the parameter `n`: \"tpye\"\n --> x.rhai:1:41",
             "did you mean `type`?",
         ),
         (
             "runbook(#{ title: \"x\", params: #{ n: #{ type: \"itn\" } } });",
-            "unknown type of the parameter `n`: \"itn\"\n --> x.rhai:1:1",
+            "unknown type of the parameter `n`: \"itn\"\n --> x.rhai:1:41",
             "did you mean `int`?",
         ),
         (
             "runbook(#{ title: \"x\", params: #{ n: #{ type: \"int\", max: 3, default: 5 } } });",
-            "the parameter `n` must be at most 3, not 5\n --> x.rhai:1:1",
+            "the parameter `n` must be at most 3, not 5\n --> x.rhai:1:62",
             "",
         ),
     ] {

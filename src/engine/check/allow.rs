@@ -4,7 +4,7 @@ use super::codes::{self, Code};
 use super::finding::Finding;
 use super::sources::Source;
 use crate::engine::span;
-use crate::model::{Failure, Position};
+use crate::model::{Failure, Position, suggest};
 
 /// A comment that allows findings.
 struct Allow {
@@ -41,12 +41,11 @@ pub(super) fn apply(findings: Vec<Finding>, source: &Source) -> Vec<Finding> {
         for (name, at) in &allow.codes {
             match codes::find(name) {
                 None => {
-                    let failure = Failure::unknown("code", name, codes::CODES.iter().map(|code| code.id));
-                    let hint = failure
-                        .hint
-                        .filter(|hint| hint.starts_with("did"))
-                        .unwrap_or_else(|| "docs/diagnostics.md lists what there is".into());
-                    note(codes::UNKNOWN_CODE, Failure { hint: Some(hint), ..Failure::bad_argument(failure.message) }, *at, name.len());
+                    let near = suggest::nearest(name, codes::CODES.iter().map(|code| code.name));
+                    let hint =
+                        near.map_or_else(|| "docs/diagnostics.md lists what there is".to_owned(), |near| format!("did you mean `{near}`?"));
+                    let failure = Failure::bad_argument(format!("unknown code {name:?}")).hint(hint);
+                    note(codes::UNKNOWN_CODE, failure, *at, name.len());
                 }
                 Some(code) if !findings.iter().any(|finding| finding.code == code && finding.at.line == allow.line) => {
                     let failure = Failure::bad_argument(format!("there is no {} ({}) on line {}", code.id, code.name, allow.line));

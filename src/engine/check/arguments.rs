@@ -12,7 +12,7 @@ use crate::engine::scopes::Scopes;
 use crate::engine::walk::Step;
 use crate::engine::{flow, step};
 use crate::host;
-use crate::model::spec::{Opt, Type};
+use crate::model::spec::{Opt, SWAPPED, Type};
 use crate::model::{Failure, Value};
 
 /// What is known of an argument.
@@ -24,6 +24,8 @@ pub(super) enum Given {
     Kind(&'static str, String),
     /// That it is what a host function answers, and no closure.
     Answer(&'static str),
+    /// That it is an array with such an answer in it.
+    Answers(&'static str),
     /// Nothing.
     Nothing,
 }
@@ -52,7 +54,7 @@ pub(super) fn check<'a>(cx: &mut Cx<'a>, call: &Call<'a>, scopes: &Scopes<'a>) {
     let given: Vec<Given> = args.iter().map(|arg| arg.map_or(Given::Nothing, |arg| self::given(cx, arg, scopes))).collect();
     let surplus = args.len() > spec.params.len();
     let options = given.last().is_some_and(|last| match last {
-        Given::Nothing | Given::Answer(_) => surplus && !spec.options.is_empty(),
+        Given::Nothing | Given::Answer(_) | Given::Answers(_) => surplus && !spec.options.is_empty(),
         last => last.is_map() && (surplus || spec.last_is_options(args.len())),
     });
     let count = args.len() - usize::from(options);
@@ -62,18 +64,24 @@ pub(super) fn check<'a>(cx: &mut Cx<'a>, call: &Call<'a>, scopes: &Scopes<'a>) {
         let told = if crate::engine::bind::arities(function).contains(&args.len()) { count } else { args.len() };
         return cx.report(codes::ARGUMENT_COUNT, spec.wrong_count(told), call.at);
     }
-    for (number, (param, given_here)) in spec.params.iter().zip(&given[..count]).enumerate() {
+    let before = cx.found.len();
+    let swapped =
+        |cx: &Cx<'_>| cx.found[before..].iter().any(|one| one.failure.hint.as_ref().is_some_and(|hint| hint.starts_with(SWAPPED)));
+    for (number, (param, own)) in spec.params.iter().zip(&given[..count]).enumerate() {
         let Some(arg) = args[number] else { continue };
-        let what = format!("`{}`", param.name);
-        match wrong(function, &param.ty, &what, given_here) {
+        match wrong(function, &param.ty, &format!("`{}`", param.name), own) {
             Some((code, failure)) => {
                 let failure = spec.swapped(failure, number, &|n| given.get(n)?.value());
                 cx.report(code, failure, arg.start_position());
             }
             None => {
                 let others = || (0..count).filter(|other| *other != number).filter_map(|other| given[other].value());
-                targets::check(cx, function, &param.ty, arg, given_here.value(), others);
+                targets::check(cx, function, &param.ty, arg, own.value(), others);
             }
+        }
+        // The other one of the two is right, in its place.
+        if swapped(cx) {
+            break;
         }
     }
     if options && let Some(Some(Expr::Map(map, _))) = args.last() {
@@ -84,13 +92,15 @@ pub(super) fn check<'a>(cx: &mut Cx<'a>, call: &Call<'a>, scopes: &Scopes<'a>) {
             }
         }
     }
-    data::check(cx, spec.name, &args);
+    if !swapped(cx) {
+        data::check(cx, spec.name, &args);
+    }
 }
 
 /// Checks a step's title and options.
 pub(super) fn check_step<'a>(cx: &mut Cx<'a>, step: &Step<'a>, scopes: &Scopes<'a>) {
     match given(cx, step.title, scopes) {
-        Given::Value(Value::Str(_)) | Given::Kind("string", _) | Given::Nothing | Given::Answer(_) => {}
+        Given::Value(Value::Str(_)) | Given::Kind("string", _) | Given::Nothing | Given::Answer(_) | Given::Answers(_) => {}
         Given::Value(value) => cx.report(codes::ARGUMENT_TYPE, step::wrong_title(value.type_name()), step.title.start_position()),
         Given::Kind(_, described) => cx.report(codes::ARGUMENT_TYPE, step::wrong_title(&described), step.title.start_position()),
     }
@@ -126,11 +136,14 @@ fn wrong(function: &Function, ty: &Type, what: &str, given: &Given) -> Option<(&
         Given::Nothing => return None,
         Given::Kind("closure", _) if *ty == Type::Closure => return None,
         // The items of an array are closures as far as anybody can tell, unless one is not.
-        Given::Kind("array", described) if *ty == Type::Closures && described == "array" => return None,
+        Given::Kind("array", _) if *ty == Type::Closures => return None,
         Given::Value(Value::List(items)) if *ty == Type::Closures && items.is_empty() => return None,
         Given::Value(value) => flow::wants_closure(function, value.type_name()),
         Given::Kind(_, described) => flow::wants_closure(function, described),
         Given::Answer(name) => flow::wants_closure(function, &format!("the answer of `{name}`")).hint(format!("write `|| {name}(…)`")),
+        Given::Answers(name) => {
+            flow::wants_closure(function, &format!("an array with the answer of `{name}`")).hint(format!("write `|| {name}(…)`"))
+        }
     };
     Some((codes::ARGUMENT_TYPE, failure))
 }
@@ -139,6 +152,7 @@ fn wrong_value(ty: &Type, what: &str, given: &Given) -> Option<(&'static Code, F
     match given {
         Given::Value(value) => ty.check(what, value).err().map(|failure| (code(ty, value), failure)),
         Given::Kind("closure", _) => Some((codes::ARGUMENT_TYPE, Failure::bad_argument(NO_CLOSURE))),
+        Given::Answers(_) if !ty.takes("array") => Some((codes::ARGUMENT_TYPE, ty.mismatch(what, "array"))),
         Given::Kind(kind, described) if !ty.takes(kind) => {
             let unit = *ty == Type::Duration && *kind == "int";
             Some((if unit { codes::DURATION } else { codes::ARGUMENT_TYPE }, ty.mismatch(what, described)))
@@ -166,10 +180,13 @@ pub(super) fn given<'a>(cx: &Cx<'a>, expr: &'a Expr, scopes: &Scopes<'a>) -> Giv
     let kind = |kind: &'static str| Given::Kind(kind, kind.to_owned());
     match expr {
         Expr::InterpolatedString(..) => kind("string"),
-        Expr::Array(items, _) => match items.iter().find_map(|item| not_closure(cx, item, scopes)) {
-            Some(item) => Given::Kind("array", format!("an array with {item}")),
-            None => kind("array"),
-        },
+        Expr::Array(items, _) => {
+            let answer = items.iter().find_map(|item| match given(cx, item, scopes) {
+                Given::Answer(name) => Some(name),
+                _ => None,
+            });
+            answer.map_or_else(|| kind("array"), Given::Answers)
+        }
         Expr::Map(..) => kind("map"),
         Expr::And(..) | Expr::Or(..) => kind("bool"),
         _ if is_closure(cx, expr) => kind("closure"),
@@ -194,16 +211,6 @@ pub(super) fn given<'a>(cx: &Cx<'a>, expr: &'a Expr, scopes: &Scopes<'a>) -> Giv
             }
             None => Given::Nothing,
         },
-    }
-}
-
-/// What an item of an array is that is certainly no closure.
-fn not_closure<'a>(cx: &Cx<'a>, item: &'a Expr, scopes: &Scopes<'a>) -> Option<String> {
-    match given(cx, item, scopes) {
-        Given::Answer(name) => Some(format!("the answer of `{name}`")),
-        Given::Value(value) => Some(value.type_name().to_owned()),
-        Given::Kind("closure", _) | Given::Nothing => None,
-        Given::Kind(_, described) => Some(described),
     }
 }
 

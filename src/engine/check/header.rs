@@ -8,12 +8,16 @@ use crate::config::Environment;
 use crate::engine::Diagnostic;
 use crate::host::http::request;
 use crate::host::people::notify::severity_of;
-use crate::model::{Failure, duration};
+use crate::model::Failure;
 
 /// Checks the header, of which all is told that cannot be read.
 pub(super) fn check(cx: &mut Cx<'_>, wrong: Vec<Diagnostic>) {
     if cx.header.is_none() && wrong.is_empty() {
         return missing(cx);
+    }
+    // What parameters there are is not known then.
+    if let (false, Some(header)) = (wrong.is_empty(), &mut cx.header) {
+        header.variable = None;
     }
     for diagnostic in wrong {
         let at = Position::new(u16::try_from(diagnostic.at.line).unwrap_or(1).max(1), u16::try_from(diagnostic.at.column).unwrap_or(0));
@@ -73,22 +77,22 @@ fn dates(cx: &mut Cx<'_>) {
         cx.report(codes::BAD_DATE, failure.hint("write the day on which it was tested last"), at);
     }
     if let Some(within) = cx.rules.config.policy.tested_within {
-        let allowed = duration::show(within);
         let days = i64::try_from(within.as_secs() / 86_400).unwrap_or(i64::MAX);
         match tested {
-            None => {
+            // What is tried out elsewhere need not be tested regularly.
+            None if cx.source.is_runbook => {
                 let failure = Failure::bad_argument(format!(
-                    "the header does not say when the runbook was tested; [policy] wants that within {allowed}"
+                    "the header does not say when the runbook was tested; [policy] wants that within {days}"
                 ));
                 cx.report(codes::STALE_TEST, failure.hint("test it, and add `last_tested: \"YYYY-MM-DD\"`"), place);
             }
             Some((Some(day), at)) if i64::from((today - day).get_days()) > days => {
                 let ago = (today - day).get_days();
                 let failure =
-                    Failure::bad_argument(format!("the runbook was tested {ago} days ago, and [policy] wants that within {allowed}"));
+                    Failure::bad_argument(format!("the runbook was tested {ago} days ago, and [policy] wants that within {days}"));
                 cx.report(codes::STALE_TEST, failure.hint("run it in a world or a drill, then set `last_tested`"), at);
             }
-            Some(_) => {}
+            _ => {}
         }
     }
     if let Some((Some(day), at)) = date(cx, "next_drill")

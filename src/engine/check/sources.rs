@@ -22,6 +22,8 @@ pub(super) struct Source {
     pub(super) ast: Option<AST>,
     /// Why it does not parse, and where.
     pub(super) broken: Option<(Failure, Position)>,
+    /// Whether it stands beneath the project's `scripts/`, where its runbooks are.
+    pub(super) is_runbook: bool,
     /// Whether it comes with the tool.
     pub(super) embedded: bool,
     /// The modules that it imports, by path: which source that is, or why it cannot be read.
@@ -42,7 +44,8 @@ impl Sources {
         for file in files {
             let real = folder.join(file).canonicalize().unwrap_or_else(|_| file.clone());
             if !places.contains(&real) {
-                all.push(read(engine, &shown(file, folder), std::fs::read(&real)));
+                let is_runbook = root.join("scripts").canonicalize().is_ok_and(|scripts| real.starts_with(scripts));
+                all.push(Source { is_runbook, ..read(engine, &shown(file, folder), std::fs::read(&real)) });
                 places.push(real);
             }
         }
@@ -112,7 +115,7 @@ fn read(engine: &Engine, name: &str, bytes: std::io::Result<Vec<u8>>) -> Source 
     });
     let ast = compiled.ok().filter(|_| broken.is_none());
     let tree = ast.as_ref().map(Tree::new).unwrap_or_default();
-    Source { name: name.to_owned(), text, tree, ast, broken, embedded: false, imports: BTreeMap::new() }
+    Source { name: name.to_owned(), text, tree, ast, broken, is_runbook: false, embedded: false, imports: BTreeMap::new() }
 }
 
 fn imported(tree: &Tree) -> Vec<String> {

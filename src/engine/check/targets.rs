@@ -13,7 +13,7 @@ use crate::host::people::notify::{channel_of, severity_of};
 use crate::host::targets::suits;
 use crate::host::workloads::{restart::restartable, scale::scalable};
 use crate::model::resource::Target;
-use crate::model::spec::Type;
+use crate::model::spec::{SWAPPED, Type};
 use crate::model::{Failure, Value, suggest};
 use crate::platform::real;
 
@@ -29,8 +29,8 @@ pub(super) fn check<'a, O: Iterator<Item = Value>>(
     for (text, at) in texts(expr, value) {
         let Some((code, mut failure)) = wrong(cx, function, ty, &text) else { continue };
         let meant = |other: Value| other.as_str().is_some_and(|other| wrong(cx, function, ty, other).is_none());
-        if code != codes::UNDECLARED_WORKLOAD && others().any(meant) && suggest::nearest(&text, []).is_none() {
-            failure = failure.hint(format!("two arguments are swapped: it reads {}", function.spec.signature()));
+        if code != codes::UNDECLARED_WORKLOAD && others().any(meant) {
+            failure = failure.hint(format!("{SWAPPED}: it reads {}", function.spec.signature()));
         }
         failure.target = None;
         cx.report(code, failure, at);
@@ -132,7 +132,7 @@ fn undeclared(environments: &[Environment], text: &str) -> Option<Failure> {
             let letters = |text: &str| text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned();
             // One more or one less in a row of numbered ones is no slip.
             let near = |own: &str| {
-                own == name || (strsim::damerau_levenshtein(own, &name) <= 2 && letters(own) != letters(&name) && name.len() > 4)
+                own == name || (strsim::damerau_levenshtein(own, &name) <= 2 && letters(own) != letters(&name) && name.len() > 3)
             };
             let near = workloads().find(|workload| own(workload).is_some_and(|own| near(&own)))?;
             let failure = Failure::bad_argument(format!("{text:?} is the workload of no service or database of runbook.toml"));
