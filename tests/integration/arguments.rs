@@ -35,7 +35,12 @@ const CASES: &[(&str, i32, &str, &str)] = &[
         "it reads scale(target, replicas, options?)",
     ),
     ("scale();", 1, "[failed]: 0 arguments were given to `scale`\n --> x.rhai:1:1", "it reads scale(target, replicas, options?)"),
-    ("scale(\"api\", 3, #{}, 4);", 1, "[failed]: 4 arguments were given to `scale`\n --> x.rhai:1:1", "it reads scale(target, replicas, options?)"),
+    (
+        "scale(\"api\", 3, #{}, 4);",
+        1,
+        "[failed]: 4 arguments were given to `scale`\n --> x.rhai:1:1",
+        "it reads scale(target, replicas, options?)",
+    ),
     ("now(\"x\");", 1, "[bad_argument]: 1 argument was given to `now`\n --> x.rhai:1:1", "it reads now(options?)"),
     ("check(1, \"x\");", 1, "[bad_argument]: `holds` must be a bool, not int 1\n --> x.rhai:1:1", ""),
     (
