@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(marked(2, 99), "");
         let text = "f([1, \"]\", #{ a: [] }], #{ b: 1 }, [)";
         let marked = |column| &text[of(text, 1, column).unwrap()];
-        assert_eq!((marked(3), marked(26), marked(37)), ("[1, \"]\", #{ a: [] }]", "#{ b: 1 }", "["));
+        assert_eq!((marked(3), marked(25), marked(36)), ("[1, \"]\", #{ a: [] }]", "#{ b: 1 }", "["));
         assert_eq!((of(text, 0, 0), of(text, 9, 1)), (None, None));
         assert_eq!(&"let s = \"open"[of("let s = \"open", 1, 9).unwrap()], "\"");
     }

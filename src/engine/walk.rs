@@ -342,31 +342,9 @@ fn first(parts: &BinaryExpr, flags: ASTFlags) -> &Expr {
 }
 
 /// Rhai's functions that change the value that they are called on.
+#[rustfmt::skip]
 const MUTATORS: [&str; 26] = [
-    "append",
-    "chop",
-    "clear",
-    "crop",
-    "dedup",
-    "drain",
-    "fill_with",
-    "insert",
-    "make_lower",
-    "make_upper",
-    "mixin",
-    "order",
-    "order_by",
-    "order_desc",
-    "pad",
-    "pop",
-    "push",
-    "remove",
-    "replace",
-    "retain",
-    "reverse",
-    "set",
-    "shift",
-    "sort",
-    "splice",
+    "append", "chop", "clear", "crop", "dedup", "drain", "fill_with", "insert", "make_lower", "make_upper", "mixin", "order",
+    "order_by", "order_desc", "pad", "pop", "push", "remove", "replace", "retain", "reverse", "set", "shift", "sort", "splice",
     "truncate",
 ];
