@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(marked(2, 0), "scale(\"x y\", 3.5, -2)");
         assert_eq!(marked(3, 3), "`a\nb`");
         assert_eq!(marked(2, 99), "");
-        let text = "f([1, \"]\", #{ a: [] }], #{ b: 1 }, [)";
+        let text = "f([1, \"]\", #{ a: [] }], #{ b: 1 }, [1";
         let marked = |column| &text[of(text, 1, column).unwrap()];
         assert_eq!((marked(3), marked(25), marked(36)), ("[1, \"]\", #{ a: [] }]", "#{ b: 1 }", "["));
         assert_eq!((of(text, 0, 0), of(text, 9, 1)), (None, None));

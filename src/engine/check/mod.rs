@@ -161,3 +161,44 @@ impl<'a> Cx<'a> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SCRIPTS: [&str; 3] = [
+        include_str!("../../../scripts/emergency/system-outage.rhai"),
+        include_str!("../../../scripts/api-gateway/high-response-times.rhai"),
+        include_str!("../../../tests/integration/diagnostics/steps.rhai"),
+    ];
+
+    /// What somebody may type or delete anywhere.
+    const TYPED: [&str; 16] =
+        ["", "\"", "`", "${", "{", "}", "[", ")", "#{", "//", "/*", "|", "ä", "// allow(", ".get(\"k\")", "step \"x\" "];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn half_typed_scripts_are_told_of_and_never_panic(
+            script in 0..SCRIPTS.len(), at in any::<prop::sample::Index>(), gone in 0..9usize, typed in 0..TYPED.len()
+        ) {
+            let text: Vec<char> = SCRIPTS[script].chars().collect();
+            let at = at.index(text.len());
+            let edited: String = text[..at].iter().chain(&TYPED[typed].chars().collect::<Vec<_>>()).chain(text.iter().skip(at + gone)).collect();
+            // A debug build's parser needs more stack than a test's thread has.
+            let worker = std::thread::Builder::new().stack_size(crate::engine::STACK_BYTES).spawn(move || {
+                let folder = tempfile::tempdir().unwrap();
+                std::fs::write(folder.path().join("x.rhai"), &edited).unwrap();
+                let config = Config { root: folder.path().to_owned(), ..Config::default() };
+                let rules = Rules::new(&config, None, Date::constant(2026, 1, 15)).unwrap();
+                let checked = check(&["x.rhai".into()], folder.path(), &rules);
+                for finding in &checked.findings {
+                    assert!(finding.end >= (finding.at.line, finding.at.column), "{finding:?}");
+                    finding.render(checked.text(&finding.at.file), false);
+                }
+            });
+            prop_assert!(worker.unwrap().join().is_ok());
+        }
+    }
+}
