@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use jiff::civil::Date;
 
-use super::{colour, here};
+use super::{colour, complete, here};
 use crate::config::{Config, Dirs};
 use crate::engine::check::codes::{self, Code, Severity};
 use crate::engine::check::{self, Checked, Rules};
@@ -22,10 +23,10 @@ use crate::run::exit;
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
     /// Scripts, folders of them, or names under scripts/; all of scripts/ without any.
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", add = ArgValueCompleter::new(complete::scripts))]
     paths: Vec<PathBuf>,
     /// The environment whose databases and channels may be named; any of runbook.toml without it.
-    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV")]
+    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV", add = ArgValueCandidates::new(complete::environments))]
     env: Option<String>,
     /// The form of what is found, on standard output.
     #[arg(short, long, value_enum, default_value = "text")]
@@ -37,7 +38,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "YYYY-MM-DD")]
     as_of: Option<Date>,
     /// Say what a code means, with an example and its remedy.
-    #[arg(long, value_name = "CODE", conflicts_with = "paths")]
+    #[arg(long, value_name = "CODE", conflicts_with = "paths", add = ArgValueCandidates::new(codes))]
     explain: Option<String>,
 }
 
@@ -64,6 +65,12 @@ Examples:
   runbook check --explain RB034                 what a code means
   runbook check scripts --as-of 2026-12-31      what will be overdue by then
   runbook check scripts -o github               in a workflow";
+
+/// All codes, for shells.
+fn codes() -> Vec<CompletionCandidate> {
+    let candidate = |code: &&Code| CompletionCandidate::new(code.id).help(Some(code.name.into()));
+    codes::CODES.iter().map(candidate).collect()
+}
 
 /// Checks, and tells what was found.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<i32, Failure> {
