@@ -144,6 +144,15 @@ fn github_annotates_each_line() {
 }
 
 #[test]
+fn neither_a_files_name_nor_its_text_moves_a_cursor() {
+    let project = Project::new().script("a\u{1b}[2J.rhai", "runbook(#{ title: \"x\" });\nnote(\"\u{1b}[2J\", 1);\nnote(\"\u{202e}\", 1);");
+    for form in ["text", "json", "sarif", "github"] {
+        let ran = project.run(["check", ".", "-o", form]).status(1).has_not("\u{1b}");
+        assert!(form != "text" || !ran.out.contains('\u{202e}'), "{ran}");
+    }
+}
+
+#[test]
 fn nothing_is_trusted_resolved_or_left_behind() {
     let config = "[environments.prod]\ncontext = \"nowhere\"\n[environments.prod.databases.postgres]\nurl = \"postgres://x@nowhere/y\"\n\
                   password = { command = [\"touch\", \"touched\"] }\n";

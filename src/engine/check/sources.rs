@@ -8,7 +8,7 @@ use rhai::{AST, Engine, Expr, Position};
 use crate::engine::tree::Tree;
 use crate::engine::walk::{Node, walk};
 use crate::engine::{modules, names, syntax};
-use crate::model::Failure;
+use crate::model::{Failure, text};
 
 /// One file.
 pub(super) struct Source {
@@ -132,8 +132,7 @@ fn imported(tree: &Tree) -> Vec<String> {
 fn shown(file: &Path, folder: &Path) -> String {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (full, folder) = (real(&folder.join(file)), real(folder));
-    match full.strip_prefix(&folder) {
-        Ok(beneath) => beneath.display().to_string(),
-        Err(_) => file.display().to_string(),
-    }
+    let path = full.strip_prefix(&folder).unwrap_or(file);
+    // A file's name may hold what moves a cursor.
+    text::one_line(&path.to_string_lossy()).into_owned()
 }
