@@ -32,6 +32,9 @@ pub fn judge(object: &ObjectRef, value: &Value) -> Rollout {
         let old = status("replicas") - status("updatedReplicas");
         return match counted(&[("updated", status("updatedReplicas")), ("available", status("availableReplicas"))], desired) {
             Rollout::Ready if old > 0 => Rollout::Pending(format!("{old} old replicas are still there")),
+            Rollout::Ready if status("replicas") > desired => {
+                Rollout::Pending(format!("{} replicas too many", status("replicas") - desired))
+            }
             other => other,
         };
     }
@@ -103,6 +106,7 @@ mod tests {
         assert_eq!(judged("deployment", 3, status(2, 3, 1, 3)), "1 of 3 updated");
         assert_eq!(judged("deployment", 3, status(2, 3, 3, 2)), "2 of 3 available");
         assert_eq!(judged("deployment", 0, status(2, 0, 0, 0)), "ready");
+        assert_eq!(judged("deployment", 0, status(2, 2, 2, 2)), "2 replicas too many");
         assert_eq!(judged("statefulset", 3, status(2, 3, 3, 2)), "2 of 3 ready");
         assert_eq!(judged("statefulset", 1, status(2, 3, 3, 3)), "2 replicas too many");
     }
