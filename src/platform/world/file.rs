@@ -10,6 +10,11 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::model::{Value, duration};
 
+/// Reads YAML 1.2: `no`, `on` and `n` are texts, as people mean them in rows and log lines.
+pub fn yaml<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
+}
+
 /// A world file. Every key is optional; what is not said is as `runbook.toml` has it, and well.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -345,6 +350,12 @@ impl<'de> Deserialize<'de> for LogLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_no_truth_values() {
+        let found: Value = yaml("[n, no, on, off, y, yes, true, false]").unwrap();
+        assert_eq!(found.to_string(), r#"["n","no","on","off","y","yes",true,false]"#);
+    }
 
     #[test]
     fn quantities_are_kubernetes() {

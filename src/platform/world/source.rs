@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-use super::file::WorldFile;
+use super::file::{self, WorldFile};
 use crate::model::{Failure, Kind, suggest};
 
 /// The text of a world, and what to call it.
@@ -36,7 +36,7 @@ impl Source {
 
     /// Parses the text. Errors read `file:line:column: …`, with the nearest right key as the hint.
     pub(super) fn parse(&self) -> Result<WorldFile, Failure> {
-        serde_saphyr::from_str(&self.text).map_err(|error| {
+        file::yaml(&self.text).map_err(|error: serde_saphyr::Error| {
             let error = error.without_snippet();
             let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
             let place = format!("{}:{line}:{column}", self.name);
@@ -69,7 +69,7 @@ impl Source {
 
     /// The line and column of a key. Parses the text a second time, since mistakes are rare and values need no spans then.
     fn locate(&self, path: &[&str]) -> Option<(u64, u64)> {
-        let tree: Tree = serde_saphyr::from_str(&self.text).ok()?;
+        let tree: Tree = file::yaml(&self.text).ok()?;
         let mut here = &tree;
         let mut place = None;
         for key in path {
