@@ -49,7 +49,7 @@ impl Kubernetes {
         lines.sort_by_key(|line: &Line| (line.at, line.pod));
         let line = |line: Line| {
             map! {
-                "time" => line.at.to_string(),
+                "time" => line.at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string(),
                 "pod" => query.pods[line.pod].as_str(),
                 "container" => containers[line.pod].as_str(),
                 "line" => line.text,

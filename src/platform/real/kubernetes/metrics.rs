@@ -4,10 +4,12 @@ use super::{Call, Kubernetes, parsed, with_query};
 use crate::map;
 use crate::model::operation::Selection;
 use crate::model::{Failure, Kind, Value};
+use crate::platform::objects::Selector;
 
 impl Kubernetes {
     /// `#{ pod, namespace, containers: [#{ name, cpu_millicores, memory_bytes }] }` by namespace and pod.
     pub(in super::super) async fn pod_metrics(&self, selection: &Selection) -> Result<Value, Failure> {
+        Selector::of(selection)?;
         let mut path = String::from("/apis/metrics.k8s.io/v1beta1");
         if let Some(namespace) = &selection.namespace {
             path.push_str("/namespaces/");

@@ -7,6 +7,7 @@ use super::super::{MOST_BYTES, open};
 use super::{Call, Kubernetes, Mode, error, parsed, path, with_query};
 use crate::model::operation::Selection;
 use crate::model::{Failure, ObjectRef, Value};
+use crate::platform::objects::Selector;
 
 /// Objects a page.
 const PAGE: usize = 500;
@@ -23,6 +24,8 @@ impl Kubernetes {
 
     /// Objects by namespace and name, each with `apiVersion` and `kind`, and without `metadata.managedFields`.
     pub(in super::super) async fn objects(&self, selection: &Selection) -> Result<Value, Failure> {
+        // For a better word than the server's about what is wrong with it, and where.
+        Selector::of(selection)?;
         let kind = selection.kind;
         let mut items = Vec::new();
         let (mut next, mut bytes) = (String::new(), 0);
