@@ -3,7 +3,10 @@
 pub mod absent;
 pub mod cancel;
 pub mod clock;
+mod egress;
 pub mod equivalent;
+mod failures;
+mod headers;
 pub mod noted;
 pub mod objects;
 pub mod prepare;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::egress;
+use super::resolve;
 use crate::config::{Database, DatabaseKind, Environment};
 use crate::model::{Failure, Kind, duration};
 
@@ -35,17 +35,11 @@ pub(super) fn bad_url(name: &str, why: &str) -> Failure {
 
 /// The addresses of a database's host, those that may not be connected to left out.
 pub(super) async fn resolve(name: &str, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-    egress::resolve(host, port).await.map_err(|refusal| refusal.failure().on(name))
+    resolve::resolve(host, port).await.map_err(|refusal| refusal.failure().on(name))
 }
 
 /// The failure of a database that takes connections and says nothing.
 pub(super) fn silent(name: &str, host: &str, port: u16, waited: std::time::Duration) -> Failure {
     let message = format!("no answer from the database `{name}` at {host}:{port} within {}", duration::show(waited));
     Failure::new(Kind::Timeout, message).hint("is it slow or unreachable? give it longer with `timeout:`")
-}
-
-/// The failure of a database that cannot be connected to.
-pub(super) fn unreachable(name: &str, host: &str, port: u16, why: &str) -> Failure {
-    Failure::new(Kind::Unavailable, format!("the database `{name}` at {host}:{port} cannot be reached: {why}"))
-        .hint("does it run, and is it reachable from here?")
 }

@@ -8,14 +8,13 @@ use serde_json::json;
 use sha2::Sha256;
 
 use super::http::{self, Probe, Stopwatch, Use, probed, trouble};
-use super::runtime::{Departure, in_doubt};
-use super::{Real, egress, open};
+use super::runtime::Departure;
+use super::{Real, open};
 use crate::config::{Channel, ChannelKind};
 use crate::map;
 use crate::model::operation::Message;
-use crate::model::{Failure, Kind, Sent, Value};
-use crate::platform::Observe;
-use crate::platform::slack;
+use crate::model::{Failure, Value};
+use crate::platform::{Observe, egress, failures, slack};
 
 /// Sends a message: `#{ status, latency_ms }`. The channel's address is in no message, since it may be the credential.
 pub(super) async fn send(real: &Real, message: &Message, departure: &Departure) -> Result<Value, Failure> {
@@ -59,7 +58,8 @@ pub(super) async fn send(real: &Real, message: &Message, departure: &Departure) 
         if trouble.before_sending {
             trouble.failure(&what)
         } else {
-            in_doubt(format!("{what} was sent, and no answer came: {}", trouble.text)).hint("look at the channel before sending it again")
+            failures::in_doubt(format!("{what} was sent, and no answer came: {}", trouble.text))
+                .hint("look at the channel before sending it again")
         }
     })?;
     let status = response.status();
@@ -68,16 +68,7 @@ pub(super) async fn send(real: &Real, message: &Message, departure: &Departure) 
     let said = if status.is_success() { Vec::new() } else { http::read(response, 4096).await.unwrap_or_default() };
     match status.as_u16() {
         200..300 => Ok(map! { "status" => i64::from(status.as_u16()), "latency_ms" => watch.ms() }),
-        429 => Err(Failure::new(Kind::Unavailable, format!("the channel `{name}` takes no more messages for now (HTTP 429)"))
-            .hint(wait.map_or_else(|| "try again later".into(), |wait| format!("try again after {wait} s"))))
-        .map_err(|failure: Failure| failure.sent(Sent::No)),
-        code => {
-            let said = crate::model::text::short(String::from_utf8_lossy(&said).trim(), 120);
-            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            Err(Failure::new(Kind::Failed, format!("the channel `{name}` answered HTTP {code}{said}"))
-                .hint("is its address right, and still valid?")
-                .sent(Sent::Yes))
-        }
+        code => Err(failures::not_taken(name, code, &String::from_utf8_lossy(&said), wait.as_deref())),
     }
 }
 

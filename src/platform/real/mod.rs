@@ -2,13 +2,13 @@
 
 mod address;
 mod channels;
-mod egress;
 mod http;
 mod kubernetes;
 mod mongo;
 mod open;
 mod postgres;
 mod redis;
+mod resolve;
 mod runtime;
 mod sources;
 pub mod survey;
@@ -21,6 +21,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::clock::{MachineClock, cancelled};
+use super::egress::{Egress, shown};
 use super::{Clock, Cx, Observe, Platform, Validation};
 use crate::config::{Config, Environment};
 use crate::model::{Answer, Failure, Kind, Prepared, Read, Secret, Value, Write};
@@ -54,7 +55,7 @@ pub struct Real {
 impl Real {
     /// The systems of an environment. Opens nothing: each system is connected to by the first call that needs it.
     pub fn new(config: Arc<Config>, environment: Environment) -> Result<Real, Failure> {
-        let egress = Arc::new(egress::Egress::new(&environment));
+        let egress = Arc::new(Egress::new(&environment));
         Ok(Real {
             clock: MachineClock::default(),
             sources: sources::Sources::new(config.root.clone()),
@@ -204,7 +205,7 @@ fn what(op: &Read) -> String {
         },
         Read::PodMetrics(_) => "the pods' metrics".to_owned(),
         Read::ClusterInfo => "the cluster".to_owned(),
-        Read::Http(request) | Read::Health(request) => format!("{} {}", request.method, http::shown(&request.url)),
+        Read::Http(request) | Read::Health(request) => format!("{} {}", request.method, shown(&request.url)),
         Read::Sql(statement) => statement.database.clone(),
         Read::Mongo { database, .. } | Read::Redis { database, .. } => database.clone(),
     }

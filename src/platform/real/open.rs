@@ -1,6 +1,7 @@
 //! Values on their way out: secrets are opened here and nowhere else; what a rehearsal left open never leaves.
 
 use crate::model::{Failure, Value};
+use crate::platform::failures;
 
 /// A value as JSON for a system, its secrets opened.
 pub(super) fn json(value: &Value) -> Result<serde_json::Value, Failure> {
@@ -16,14 +17,8 @@ pub(super) fn json(value: &Value) -> Result<serde_json::Value, Failure> {
         Value::List(items) => Json::Array(items.iter().map(json).collect::<Result<_, _>>()?),
         Value::Map(map) => Json::Object(map.iter().map(|(key, value)| Ok((key.clone(), json(value)?))).collect::<Result<_, Failure>>()?),
         Value::Secret(secret) => Json::String(secret.expose().to_owned()),
-        Value::Unsent(unsent) => return Err(unknown(&unsent.function)),
+        Value::Unsent(unsent) => return Err(failures::unsent(&unsent.function)),
     })
-}
-
-/// The failure of a value that nobody knows.
-pub(super) fn unknown(function: &str) -> Failure {
-    Failure::bad_argument(format!("the answer of `{function}`, which was not sent, cannot be passed on"))
-        .hint("say what to assume: `#{ assume: … }`")
 }
 
 /// Parses bytes as JSON into a value.

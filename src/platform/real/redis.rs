@@ -15,9 +15,10 @@ use ::redis::{
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{MOST_BYTES, Real, address, egress, tls};
+use super::{MOST_BYTES, Real, address, resolve, tls};
 use crate::config::{Database, DatabaseKind};
 use crate::model::{Failure, Kind, Map, Value};
+use crate::platform::failures;
 
 /// The connections by database.
 #[derive(Default)]
@@ -42,8 +43,8 @@ impl Redis {
         }
         match sent.query_async::<Reply>(&mut connection).await {
             Ok(reply) => {
-                let mut budget = MOST_BYTES;
-                value(reply, &mut budget)
+                let reply = value(reply, &mut MOST_BYTES.clone())?;
+                Ok(if verb.eq_ignore_ascii_case("HGETALL") { paired(reply) } else { reply })
             }
             Err(error) => {
                 if error.is_unrecoverable_error() || error.is_connection_dropped() {
@@ -86,7 +87,7 @@ async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration
         AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None).set_dns_resolver(CheckedResolver);
     client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| match host {
         Some((host, port)) if error.is_timeout() => address::silent(name, &host, port, timeout),
-        Some((host, port)) if error.is_io_error() => address::unreachable(name, &host, port, &short(&error)),
+        Some((host, port)) if error.is_io_error() => failures::unreachable(name, &format!("{host}:{port}"), &short(&error)),
         host => match (failure(name, "AUTH", &error), host) {
             (refused, Some((host, port))) if refused.kind == Kind::Auth => {
                 Failure { message: format!("the database `{name}` at {host}:{port} refuses the password"), ..refused }
@@ -102,7 +103,7 @@ struct CheckedResolver;
 impl AsyncDNSResolver for CheckedResolver {
     fn resolve<'a, 'b: 'a>(&'a self, host: &'b str, port: u16) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
         Box::pin(async move {
-            let found = egress::resolve(host, port).await.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
+            let found = resolve::resolve(host, port).await.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
             Ok(Box::new(found.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
         })
     }
@@ -147,7 +148,18 @@ fn failure(name: &str, verb: &str, error: &RedisError) -> Failure {
         | (_, "BUSY") => made(Kind::Unavailable, "try again later"),
         (ErrorKind::Io, _) if error.is_timeout() => made(Kind::Timeout, "give it longer with `timeout:`"),
         (ErrorKind::Io, _) => made(Kind::Unavailable, "does it run, and is it reachable from here?"),
-        _ => Failure::new(Kind::Failed, format!("redis `{name}`: {verb}: {said}")),
+        _ => failures::redis(name, verb, &said),
+    }
+}
+
+/// Keys and values one after the other, as RESP2 has hashes, as a map; what is a map already stays one.
+fn paired(reply: Value) -> Value {
+    match reply {
+        Value::List(items) if items.len() % 2 == 0 && items.iter().step_by(2).all(|key| key.as_str().is_some()) => {
+            let key = |key: &Value| key.as_str().unwrap_or_default().to_owned();
+            Value::Map(items.chunks_exact(2).map(|pair| (key(&pair[0]), pair[1].clone())).collect())
+        }
+        other => other,
     }
 }
 
@@ -201,6 +213,14 @@ fn value(reply: Reply, budget: &mut usize) -> Result<Value, Failure> {
 mod tests {
     use super::*;
     use crate::map;
+
+    #[test]
+    fn a_hash_is_a_map_in_both_protocols() {
+        let flat = Value::List(["f", "v", "g", "2"].map(Value::from).into());
+        assert_eq!(paired(flat), map! { "f" => "v", "g" => "2" });
+        assert_eq!(paired(Value::List(Vec::new())), map! {});
+        assert_eq!(paired(map! { "f" => "v" }), map! { "f" => "v" });
+    }
 
     #[test]
     fn replies_are_plain_data() {

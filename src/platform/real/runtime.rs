@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::super::clock::cancelled;
+use super::super::failures::{in_doubt, late, unanswered};
 use super::Cx;
-use crate::model::{Failure, Kind, Sent, duration};
+use crate::model::{Failure, Kind, duration};
 
 /// So long a write that was sent may still answer after the run was cancelled.
 const GRACE: Duration = Duration::from_secs(5);
@@ -97,7 +98,7 @@ impl Runtime {
                     duration::show(GRACE)
                 )));
             }
-            Err(in_doubt(format!("{} was sent, and no answer came within {}", what(), duration::show(limit))))
+            Err(unanswered(&what(), limit))
         })
     }
 }
@@ -123,20 +124,11 @@ pub(super) async fn within<T>(
     }
 }
 
-fn late(what: &str, limit: Duration) -> Failure {
-    Failure::new(Kind::Timeout, format!("no answer from {what} within {}", duration::show(limit)))
-        .hint("is it slow or unreachable? give it longer with `timeout:`")
-}
-
-/// A write that nobody knows the end of.
-pub(super) fn in_doubt(message: impl Into<String>) -> Failure {
-    Failure::new(Kind::InDoubt, message).sent(Sent::Unknown).hint("look at the target before doing it again: it may have happened")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::Cancel;
     use super::*;
+    use crate::model::Sent;
 
     fn run<T>(
         cancel: &Cancel,

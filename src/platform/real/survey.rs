@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use tokio::net::TcpStream;
 
 use super::http::io_text;
-use super::{Cx, Real, address, egress, runtime};
+use super::{Cx, Real, address, runtime};
 use crate::config::SecretSource;
 use crate::model::{Failure, Kind, Read, Secret, Write};
+use crate::platform::egress;
 
 /// The wait for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);

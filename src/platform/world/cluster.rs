@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use super::check;
 use super::entity::{Edit, Entity, edited};
 use super::life::{Life, Place, Pod};
-use super::{names, render};
+use super::render;
 use crate::map;
 use crate::model::operation::Selection;
 use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value, suggest};
+use crate::platform::failures;
 use crate::platform::objects::{Objects, Selector};
 
 /// Whether a patch is done or only tried.
@@ -208,16 +209,13 @@ impl Cluster {
         entities.flat_map(|entity| entity.life.iter().flat_map(move |life| render::replica_sets(entity, life, at, self.start))).collect()
     }
 
-    /// The API server's words, with the nearest name as the hint.
+    /// The failure of an object that is not there, with the nearest name as the hint.
     pub(super) fn not_found(&mut self, reference: &ObjectRef, at: i64) -> Failure {
-        let failure = Failure::new(Kind::NotFound, format!("{} not found", names::shown(reference))).on(reference.to_string());
         let selection =
             Selection { kind: reference.kind, namespace: reference.namespace.clone(), selector: None, timeout: std::time::Duration::ZERO };
         let known = self.list(&selection, at).unwrap_or_default();
-        match suggest::nearest(&reference.name, known.iter().filter_map(|object| object.str_at(&["metadata", "name"]))) {
-            Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure,
-        }
+        let near = suggest::nearest(&reference.name, known.iter().filter_map(|object| object.str_at(&["metadata", "name"])));
+        failures::no_such_object(&reference.to_string(), reference.namespace.as_deref(), reference.kind.plural, near)
     }
 }
 

@@ -205,7 +205,23 @@ pub struct CommandFile {
     /// The command document.
     pub command: Pairs,
     /// The server's reply.
+    #[serde(default)]
     pub reply: Value,
+    /// The server's error, instead of a reply.
+    #[serde(default)]
+    pub error: Option<MongoError>,
+}
+
+/// An error of the MongoDB server.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MongoError {
+    /// The error's code, such as 59.
+    pub code: i32,
+    /// The code's name, such as `CommandNotFound`.
+    pub name: String,
+    /// The message.
+    pub message: String,
 }
 
 /// How a channel answers.

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use url::Url;
+
 use super::build;
 use super::cluster::Cluster;
 use super::file::{Route, ServiceFile, WorldFile};
 use crate::config::{Config, Environment};
 use crate::map;
 use crate::model::operation::HttpRequest;
-use crate::model::{Failure, Kind, Map, ObjectRef, Sent, Value, duration};
+use crate::model::{Failure, Kind, Map, ObjectRef, Value, duration};
+use crate::platform::egress::{Egress, shown};
+use crate::platform::{failures, headers};
 
+/// Redirects that are followed, within one origin.
+const REDIRECTS: usize = 5;
 const LATENCY: Duration = Duration::from_millis(5);
 /// How long it takes until nobody has taken the connection.
 const REFUSED: Duration = Duration::from_millis(1);
@@ -18,7 +24,7 @@ const REFUSED: Duration = Duration::from_millis(1);
 /// What answers under a URL.
 #[derive(Clone, Debug)]
 struct Site {
-    /// The base URL without the final slash.
+    /// The base URL as URLs are compared, without the final slash.
     base: String,
     health: String,
     workload: Option<ObjectRef>,
@@ -30,7 +36,7 @@ struct Site {
 pub(super) struct Sites {
     services: BTreeMap<String, Site>,
     beyond: Vec<Site>,
-    allow: Vec<String>,
+    egress: Egress,
 }
 
 /// An answer, or why there is none, and the time that it took.
@@ -41,74 +47,84 @@ pub(super) struct Reply {
 
 enum Outcome {
     Answer { status: u16, headers: Map, body: String },
-    Refused(String),
+    Refused,
     Late,
+}
+
+/// A base URL as requests' URLs are compared with it.
+fn base(url: &str) -> String {
+    let whole = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
+    whole.trim_end_matches('/').to_owned()
 }
 
 impl Sites {
     pub(super) fn new(file: &WorldFile, config: &Config, environment: &Environment) -> Self {
         let mut services = BTreeMap::new();
-        for (name, service) in build::services(config, environment) {
+        let known = build::services(config, environment);
+        let egress = Egress::new(&Environment { services: known.clone(), ..environment.clone() });
+        for (name, service) in known {
             let Some(url) = &service.url else { continue };
             let workload = service.workload.as_ref().and_then(|text| build::workload_ref(text, build::namespace(environment)).ok());
             let health = if service.health.is_empty() { "/health".to_owned() } else { service.health.clone() };
             let written = file.services.get(&name).cloned().unwrap_or_default();
-            services.insert(name, Site { base: url.trim_end_matches('/').to_owned(), health, workload, written });
+            services.insert(name, Site { base: base(url), health, workload, written });
         }
-        let beyond = file.urls.iter().map(|(prefix, written)| {
-            let base = prefix.trim_end_matches('/').to_owned();
-            Site { base, health: "/health".to_owned(), workload: None, written: written.clone() }
+        let beyond = file.urls.iter().map(|(prefix, written)| Site {
+            base: base(prefix),
+            health: "/health".to_owned(),
+            workload: None,
+            written: written.clone(),
         });
         let mut beyond: Vec<Site> = beyond.collect();
         // The longest prefix answers.
         beyond.sort_by_key(|site| std::cmp::Reverse(site.base.len()));
-        Self { services, beyond, allow: environment.allow.clone() }
+        Self { services, beyond, egress }
     }
 
     /// What becomes of a request at a time. Fails where real egress would not let it out.
     pub(super) fn ask(&self, request: &HttpRequest, cluster: &Cluster, at: i64, world: &str) -> Result<Reply, Failure> {
-        let Some((site, path)) = self.site(request) else {
-            let url = &request.url;
-            if self.allow.iter().any(|allowed| url.starts_with(allowed.as_str())) {
-                return Err(Failure::bad_argument(format!("the world does not say what answers at {url}"))
-                    .hint(format!("describe it in {world} under `urls:`, by its prefix")));
+        headers::of(&request.headers)?;
+        let mut url = self.egress.check(&request.url)?;
+        let mut latency = Duration::ZERO;
+        for followed in 0.. {
+            let mut reply = self.answer(request, &url, cluster, at, world)?;
+            latency += reply.latency;
+            reply.latency = latency;
+            if latency > request.timeout {
+                return Ok(Reply { latency: request.timeout, outcome: Outcome::Late });
             }
-            return Err(Failure::new(
-                Kind::Denied,
-                format!("{url} is neither a service of the environment nor among the URLs that it allows"),
-            )
-            .hint("add the URL's prefix to `allow` of the environment in runbook.toml"));
+            match reply.redirect(&url).filter(|next| followed < REDIRECTS && next.origin() == url.origin() && self.egress.permits(next)) {
+                Some(next) => url = next,
+                None => return Ok(reply),
+            }
+        }
+        Ok(Reply { latency, outcome: Outcome::Refused })
+    }
+
+    /// The answer to one request, redirects included.
+    fn answer(&self, request: &HttpRequest, url: &Url, cluster: &Cluster, at: i64, world: &str) -> Result<Reply, Failure> {
+        let Some((site, path)) = self.site(request.service.as_deref(), url.as_str()) else {
+            return Err(Failure::bad_argument(format!("the world does not say what answers at {}", shown(url.as_str())))
+                .hint(format!("describe it in {world} under `urls:`, by its prefix")));
         };
         let ready = site.workload.as_ref().map(|workload| cluster.ready_pods(workload, at));
-        let mut reply = if ready == Some(0) {
-            let address = host(&site.base);
-            Reply { latency: REFUSED, outcome: Outcome::Refused(format!("connection refused: {address}")) }
-        } else {
-            site.answer(request.method, path, ready)
-        };
+        let mut reply =
+            if ready == Some(0) { Reply { latency: REFUSED, outcome: Outcome::Refused } } else { site.answer(request.method, path, ready) };
         if let (Outcome::Answer { body, .. }, "HEAD") = (&mut reply.outcome, request.method) {
             body.clear();
-        }
-        if reply.latency > request.timeout {
-            reply = Reply { latency: request.timeout, outcome: Outcome::Late };
         }
         Ok(reply)
     }
 
-    fn site<'a>(&'a self, request: &'a HttpRequest) -> Option<(&'a Site, &'a str)> {
-        let named = request.service.as_ref().and_then(|name| self.services.get(name));
+    fn site<'a>(&'a self, service: Option<&str>, url: &'a str) -> Option<(&'a Site, &'a str)> {
+        let named = service.and_then(|name| self.services.get(name));
         let sites = named.into_iter().chain(self.services.values()).chain(&self.beyond);
         sites.into_iter().find_map(|site| {
-            let rest = request.url.strip_prefix(&site.base)?;
+            let rest = url.strip_prefix(&site.base)?;
             // `http://api:80` is no prefix of `http://api:8080/`.
             (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((site, if rest.is_empty() { "/" } else { rest }))
         })
     }
-}
-
-/// The host and port of a base URL.
-fn host(base: &str) -> &str {
-    base.split_once("://").map_or(base, |(_, rest)| rest).split('/').next().unwrap_or(base)
 }
 
 impl Site {
@@ -158,45 +174,55 @@ pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-fn timings(latency: Duration) -> Value {
-    map! { "connect_ms" => millis(latency.min(REFUSED)), "first_byte_ms" => millis(latency), "total_ms" => millis(latency) }
+fn timings(latency: Duration, outcome: &Outcome) -> Value {
+    let mut timings = map! { "first_byte_ms" => millis(latency), "total_ms" => millis(latency) };
+    if !matches!(outcome, Outcome::Refused) {
+        timings.set(&["connect_ms"], millis(latency.min(REFUSED)).into());
+    }
+    timings
 }
 
 impl Reply {
+    /// Where a redirect leads.
+    fn redirect(&self, from: &Url) -> Option<Url> {
+        match &self.outcome {
+            Outcome::Answer { status: 301 | 302 | 303 | 307 | 308, headers, .. } => {
+                from.join(headers.get("location").and_then(Value::as_str)?).ok()
+            }
+            _ => None,
+        }
+    }
+
     /// As the answer of a request: `#{ status, headers, body, latency_ms, timings }`.
     pub(super) fn into_answer(self, request: &HttpRequest) -> Result<Value, Failure> {
-        let (url, latency) = (&request.url, self.latency);
-        let target = request.service.as_deref().unwrap_or(url);
+        let (latency, timings) = (self.latency, timings(self.latency, &self.outcome));
+        let asked = format!("{} {}", request.method, shown(&request.url));
         match self.outcome {
             Outcome::Answer { status, headers, body } => {
                 let json = headers.get("content-type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("application/json"));
                 let parsed = json.then(|| serde_json::from_str::<Value>(&body).ok()).flatten();
                 Ok(map! {
                     "status" => i32::from(status), "headers" => headers, "body" => parsed.unwrap_or(Value::Str(body)),
-                    "latency_ms" => millis(latency), "timings" => timings(latency),
+                    "latency_ms" => millis(latency), "timings" => timings,
                 })
             }
-            Outcome::Refused(why) => Err(Failure::new(Kind::Unavailable, format!("{} {url}: {why}", request.method)).on(target)),
-            Outcome::Late => {
-                let waited = duration::show(latency);
-                Err(Failure::new(Kind::Timeout, format!("{} {url}: no answer within {waited}", request.method))
-                    .on(target)
-                    .sent(Sent::Unknown))
-            }
+            Outcome::Refused => Err(Failure::new(Kind::Unavailable, format!("{asked}: connection refused"))
+                .hint("does it run, and is it reachable from here? in this world its workload has no ready pod")),
+            Outcome::Late => Err(failures::late(&asked, latency)),
         }
     }
 
     /// As a health check: `#{ ok, status, latency_ms, error, timings }`.
     pub(super) fn into_health(self) -> Value {
-        let latency = self.latency;
+        let (latency, timings) = (self.latency, timings(self.latency, &self.outcome));
         let (ok, status, error) = match self.outcome {
-            Outcome::Answer { status, .. } if (200..300).contains(&status) => (true, status, Value::Null),
-            Outcome::Answer { status, .. } => (false, status, format!("answered {status}").into()),
-            Outcome::Refused(_) => (false, 0, "connection refused".into()),
-            Outcome::Late => (false, 0, format!("no answer within {}", duration::show(latency)).into()),
+            Outcome::Answer { status, .. } if (200..300).contains(&status) => (true, status, String::new()),
+            Outcome::Answer { status, .. } => (false, status, format!("HTTP {status}")),
+            Outcome::Refused => (false, 0, "connection refused".into()),
+            Outcome::Late => (false, 0, format!("timeout after {}", duration::show(latency))),
         };
         map! {
-            "ok" => ok, "status" => i32::from(status), "latency_ms" => millis(latency), "error" => error, "timings" => timings(latency),
+            "ok" => ok, "status" => i32::from(status), "latency_ms" => millis(latency), "error" => error, "timings" => timings,
         }
     }
 }

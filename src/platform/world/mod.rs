@@ -32,11 +32,11 @@ use self::cluster::{Cluster, Mode};
 use self::http::{Reply, Sites, millis};
 use self::source::Source;
 use super::clock::{VirtualClock, cancelled};
-use super::{Clock, Cx, Observe, Platform, Validation};
+use super::{Clock, Cx, Observe, Platform, Validation, failures};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::map;
 use crate::model::operation::{HttpRequest, Message};
-use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, ResourceKind, Sent, Value, Write};
+use crate::model::{Answer, Failure, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
 
 pub use file::WorldFile;
 
@@ -120,18 +120,15 @@ impl World {
             Read::ClusterInfo => quick(self.cluster_info(at)),
             Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
             Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
-            Read::Sql(statement) => {
-                quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(
-                    |_| match self.sql.get(&statement.database) {
-                        Some(answers) => answers.answer(statement, &self.source.name),
-                        None => {
-                            sql::Answers::new(&self.source, &statement.database, &Default::default())?.answer(statement, &self.source.name)
-                        }
-                    },
-                ))
-            }
+            Read::Sql(statement) => quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(|known| {
+                let address = Address::of(&known.url);
+                match self.sql.get(&statement.database) {
+                    Some(answers) => answers.answer(statement, &address, &self.source.name),
+                    None => sql::Answers::default().answer(statement, &address, &self.source.name),
+                }
+            })),
             Read::Mongo { database, command, .. } => quick(self.database(database, DatabaseKind::Mongo, at).and_then(|known| {
-                mongo::answer(self.file.databases.get(database), database, path_of(&known.url), command, &self.source.name)
+                mongo::answer(self.file.databases.get(database), database, Address::of(&known.url).name, command, &self.source.name)
             })),
             Read::Redis { database, command, .. } => quick(
                 self.database(database, DatabaseKind::Redis, at)
@@ -174,10 +171,7 @@ impl World {
         }
         let workload = database.workload.as_deref().and_then(|text| build::workload_ref(text, build::namespace(&self.environment)).ok());
         if workload.is_some_and(|workload| self.lock().cluster.ready_pods(&workload, at) == 0) {
-            let address = address_of(&database.url);
-            return Err(Failure::new(Kind::Unavailable, format!("{name}: connection refused: {address}"))
-                .hint("its workload has no ready pod")
-                .on(name));
+            return Err(failures::unreachable(name, Address::of(&database.url).place, "connection refused"));
         }
         Ok(database)
     }
@@ -197,28 +191,34 @@ impl World {
         let name = message.channel.as_str();
         if latency > message.timeout {
             self.clock.sleep(message.timeout, cx.cancel)?;
-            return Err(Failure::new(Kind::InDoubt, format!("{name}: no answer in time")).on(name).sent(Sent::Unknown));
+            return Err(failures::unanswered(&format!("the message to {name}"), message.timeout).on(name));
         }
         self.clock.sleep(latency, cx.cancel)?;
         if !(200..300).contains(&written.status) {
-            let kind = if written.status >= 500 || written.status == 429 { Kind::Unavailable } else { Kind::Failed };
-            return Err(Failure::new(kind, format!("{name}: answered {}", written.status)).on(name).sent(Sent::Yes));
+            return Err(failures::not_taken(name, written.status, "", None));
         }
         self.lock().sent.push(message.clone());
         Ok(map! { "status" => i32::from(written.status), "latency_ms" => millis(latency) })
     }
 }
 
-/// The host and port of a database's URL, without the user.
-fn address_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?']).next().unwrap_or(url);
-    rest.rsplit_once('@').map_or(rest, |(_, address)| address)
+/// The parts of a database's URL.
+struct Address<'a> {
+    user: &'a str,
+    /// Host and port.
+    place: &'a str,
+    /// The database's own name.
+    name: &'a str,
 }
 
-/// The database's own name in its URL.
-fn path_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split_once('/').map(|(_, path)| path.split('?').next().unwrap_or(path)).filter(|path| !path.is_empty()).unwrap_or("test")
+impl<'a> Address<'a> {
+    fn of(url: &'a str) -> Self {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+        let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+        Self { user, place, name: if name.is_empty() { "test" } else { name } }
+    }
 }
 
 impl Observe for World {

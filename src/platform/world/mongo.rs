@@ -1,8 +1,9 @@
 //! MongoDB in a world: counting, finding by equality, and what the world file answers to other commands.
 
-use super::file::{DatabaseFile, Pairs};
+use super::file::{DatabaseFile, MongoError, Pairs};
 use crate::map;
-use crate::model::{Failure, Kind, Sent, Value, text};
+use crate::model::{Failure, Value, text};
+use crate::platform::failures;
 
 /// Answers a command document as the server would.
 pub(super) fn answer(
@@ -16,12 +17,15 @@ pub(super) fn answer(
     let written = written.unwrap_or(&empty);
     let as_map = |pairs: &[(String, Value)]| pairs.iter().cloned().collect::<crate::model::Map>();
     let asked = as_map(command);
-    if let Some(found) = written.commands.iter().find(|one| same_name(&one.command, command) && as_map(&one.command.0) == asked) {
-        return Ok(found.reply.clone());
-    }
     let Some((name, operand)) = command.first() else {
         return Err(Failure::bad_argument("an empty command document").on(database));
     };
+    if let Some(found) = written.commands.iter().find(|one| same_name(&one.command, command) && same(as_map(&one.command.0), &asked)) {
+        return match &found.error {
+            Some(MongoError { code, name: code_name, message }) => Err(failures::mongo(database, name, *code, code_name, message)),
+            None => Ok(found.reply.clone()),
+        };
+    }
     let option = |key: &str| asked.get(key);
     let unmatched = |why: &str| {
         let shown = text::short(&Value::Map(asked.clone()).to_string(), 200);
@@ -51,9 +55,7 @@ pub(super) fn answer(
     let whole = format!("{namespace}.{collection}");
     if name == "listIndexes" {
         if documents.is_none() {
-            return Err(Failure::new(Kind::NotFound, format!("ns does not exist: {whole} (NamespaceNotFound)"))
-                .on(database)
-                .sent(Sent::Yes));
+            return Err(failures::mongo(database, name, 26, "NamespaceNotFound", &format!("ns does not exist: {whole}")));
         }
         let index = map! { "v" => 2, "key" => map! { "_id" => 1 }, "name" => "_id_" };
         return Ok(cursor(&whole, vec![index]));
@@ -92,6 +94,14 @@ fn same_name(pairs: &Pairs, command: &[(String, Value)]) -> bool {
     pairs.0.first().map(|(name, _)| name) == command.first().map(|(name, _)| name)
 }
 
+/// Whether two commands ask the same; the empty `cursor` that drivers add to an aggregation does not count.
+fn same(mut written: crate::model::Map, asked: &crate::model::Map) -> bool {
+    if let (None, Some(cursor)) = (written.get("cursor"), asked.get("cursor").filter(|cursor| **cursor == map! {})) {
+        written.insert("cursor".into(), cursor.clone());
+    }
+    written == *asked
+}
+
 /// Options that any command may have and that change no answer here.
 fn is_generic(key: &str) -> bool {
     matches!(key, "maxTimeMS" | "comment" | "readConcern" | "lsid") || key.starts_with('$')
@@ -118,6 +128,7 @@ fn equals(found: Option<&Value>, wanted: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     fn file() -> DatabaseFile {
         let yaml = r#"
@@ -128,8 +139,10 @@ collections:
     - { _id: 3, kind: image, tags: [] }
 commands:
   - { command: { serverStatus: 1 }, reply: { uptime: 5, ok: 1.0 } }
+  - { command: { aggregate: content, pipeline: [{ $count: n }] }, reply: { cursor: { firstBatch: [{ n: 3 }], id: 0 }, ok: 1.0 } }
+  - { command: { listShards: 1 }, error: { code: 59, name: CommandNotFound, message: "no such command: 'listShards'" } }
 "#;
-        serde_saphyr::from_str(yaml).unwrap()
+        crate::platform::world::file::yaml(yaml).unwrap()
     }
 
     fn ask(json: &str) -> Result<String, Failure> {
@@ -147,6 +160,10 @@ commands:
             (r#"{"count":"nothing"}"#, r#"{"n":0,"ok":1.0}"#),
             (r#"{"distinct":"content","key":"tags"}"#, r#"{"ok":1.0,"values":["a","b"]}"#),
             (r#"{"serverStatus":1}"#, r#"{"ok":1.0,"uptime":5}"#),
+            (
+                r#"{"aggregate":"content","cursor":{},"pipeline":[{"$count":"n"}]}"#,
+                r#"{"cursor":{"firstBatch":[{"n":3}],"id":0},"ok":1.0}"#,
+            ),
             (
                 r#"{"find":"content","filter":{"author.name":"ann"},"limit":1}"#,
                 r#"{"cursor":{"firstBatch":[{"_id":1,"author":{"name":"ann"},"kind":"text","tags":["a","b"]}],"id":0,"ns":"ai.content"},"ok":1.0}"#,
@@ -171,6 +188,20 @@ commands:
             assert!(failure.message.contains(message), "{}", failure.message);
             assert!(failure.hint.unwrap_or_default().starts_with("add to w.yaml, under databases.mongodb.commands"));
         }
-        assert_eq!(ask(r#"{"listIndexes":"nothing"}"#).unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn errors_are_the_servers() {
+        for (command, kind, message) in [
+            (
+                r#"{"listIndexes":"nothing"}"#,
+                Kind::NotFound,
+                "mongo `mongodb`: listIndexes: ns does not exist: ai.nothing (26 NamespaceNotFound)",
+            ),
+            (r#"{"listShards":1}"#, Kind::BadArgument, "mongo `mongodb`: listShards: no such command: 'listShards' (59 CommandNotFound)"),
+        ] {
+            let failure = ask(command).unwrap_err();
+            assert_eq!((failure.kind, failure.message.as_str()), (kind, message));
+        }
     }
 }

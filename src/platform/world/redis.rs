@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::file::DatabaseFile;
-use crate::model::{Failure, Kind, Sent, Value, suggest};
+use crate::model::{Failure, Value, suggest};
+use crate::platform::failures;
 
 /// The commands that a world answers, with how many arguments they take at least and at most.
 const COMMANDS: [(&str, usize, usize); 18] = [
@@ -48,15 +49,17 @@ pub(super) fn answer(written: Option<&DatabaseFile>, database: &str, command: &[
         });
     };
     if args.len() < *least || args.len() > *most {
-        let name = name.to_lowercase();
-        return Err(Failure::bad_argument(format!("ERR wrong number of arguments for '{name}' command")).on(database).sent(Sent::Yes));
+        let lower = name.to_lowercase();
+        return Err(failures::redis(database, name, &format!("ERR wrong number of arguments for '{lower}' command")));
     }
-    Keys { keys: &written.keys, database }.answer(&upper, args, written.info.as_deref().unwrap_or(INFO))
+    Keys { keys: &written.keys, database, verb: name }.answer(&upper, args, written.info.as_deref().unwrap_or(INFO))
 }
 
 struct Keys<'a> {
     keys: &'a BTreeMap<String, Value>,
     database: &'a str,
+    /// The command as it was given.
+    verb: &'a str,
 }
 
 impl<'a> Keys<'a> {
@@ -104,7 +107,7 @@ impl<'a> Keys<'a> {
                 [name, value] if name.eq_ignore_ascii_case("count") => {
                     self.number(value)?;
                 }
-                _ => return Err(Failure::bad_argument("ERR syntax error").on(self.database).sent(Sent::Yes)),
+                _ => return Err(self.refused("ERR syntax error")),
             }
         }
         Ok(vec![Value::from("0"), self.named(pattern).into()].into())
@@ -116,13 +119,16 @@ impl<'a> Keys<'a> {
         self.keys.keys().filter(fits).map(|key| key.as_str().into()).collect()
     }
 
+    fn refused(&self, said: &str) -> Failure {
+        failures::redis(self.database, self.verb, said)
+    }
+
     fn wrong_type(&self) -> Failure {
-        let message = "WRONGTYPE Operation against a key holding the wrong kind of value";
-        Failure::new(Kind::BadArgument, message).on(self.database).sent(Sent::Yes)
+        self.refused("WRONGTYPE Operation against a key holding the wrong kind of value")
     }
 
     fn number(&self, text: &str) -> Result<i64, Failure> {
-        text.parse().map_err(|_| Failure::bad_argument("ERR value is not an integer or out of range").on(self.database).sent(Sent::Yes))
+        text.parse().map_err(|_| self.refused("ERR value is not an integer or out of range"))
     }
 
     fn text(&self, key: &str) -> Result<Option<String>, Failure> {
@@ -262,12 +268,12 @@ mod tests {
     #[test]
     fn errors_are_the_servers_and_the_subset_is_stated() {
         for (command, message) in [
-            ("GET q", "WRONGTYPE"),
-            ("LLEN greeting", "WRONGTYPE"),
-            ("HGET q x", "WRONGTYPE"),
-            ("GET", "ERR wrong number of arguments for 'get' command"),
-            ("LRANGE q a b", "ERR value is not an integer"),
-            ("SCAN 0 MATCH", "ERR syntax error"),
+            ("GET q", "redis `redis`: GET: WRONGTYPE"),
+            ("LLEN greeting", "redis `redis`: LLEN: WRONGTYPE"),
+            ("HGET q x", "redis `redis`: HGET: WRONGTYPE"),
+            ("get", "redis `redis`: get: ERR wrong number of arguments for 'get' command"),
+            ("LRANGE q a b", "redis `redis`: LRANGE: ERR value is not an integer"),
+            ("SCAN 0 MATCH", "redis `redis`: SCAN: ERR syntax error"),
             ("ZRANGEBYSCORE z", "a world does not simulate the Redis command \"ZRANGEBYSCORE\""),
         ] {
             let failure = ask(command).unwrap_err();

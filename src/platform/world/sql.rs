@@ -2,14 +2,16 @@
 
 use regex::Regex;
 
-use super::file::{DatabaseFile, Pairs, StatementFile};
+use super::Address;
+use super::file::{DatabaseFile, Pairs, SqlError, StatementFile};
 use super::source::{self, Source};
 use crate::map;
 use crate::model::operation::Statement;
-use crate::model::{Failure, Kind, Map, Sent, Value, text};
+use crate::model::{Failure, Map, Value, text};
+use crate::platform::failures;
 
 /// The answers of one database.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Answers(Vec<(Matcher, StatementFile)>);
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Answers {
     }
 
     /// `#{ columns, rows }`, the first answer that fits.
-    pub(super) fn answer(&self, statement: &Statement, world: &str) -> Result<Value, Failure> {
+    pub(super) fn answer(&self, statement: &Statement, at: &Address<'_>, world: &str) -> Result<Value, Failure> {
         let wanted = normal(&statement.text);
         let fits = |(matcher, answer): &&(Matcher, StatementFile)| {
             let text = match matcher {
@@ -65,14 +67,15 @@ impl Answers {
                 .hint(format!("add to {world}, under databases.{database}.statements: {{ sql: {shown:?}, rows: [] }}"))
                 .on(database.as_str()));
         };
-        if let Some(error) = &answer.error {
-            let message = format!("{} (SQLSTATE {})", error.message, error.code);
-            return Err(Failure::new(kind(&error.code), message).on(statement.database.as_str()).sent(Sent::Yes));
+        if let Some(SqlError { code, message }) = &answer.error {
+            // A refused login is no statement's fault.
+            return Err(match code.get(..2) {
+                Some("28") => failures::sql_login(&statement.database, at.place, at.user, code, message),
+                _ => failures::sql(statement, code, message, None, None),
+            });
         }
         if answer.rows.len() as u64 > statement.limit {
-            return Err(Failure::new(Kind::TooLarge, format!("the statement answers more than {} rows", statement.limit))
-                .hint("reduce the rows in the statement, or raise `limit`")
-                .on(statement.database.as_str()));
+            return Err(failures::too_many_rows(statement));
         }
         let columns: Vec<Value> = match (&answer.columns, answer.rows.first()) {
             (Some(columns), _) => columns.iter().map(|column| column.as_str().into()).collect(),
@@ -81,21 +84,6 @@ impl Answers {
         };
         let rows: Vec<Value> = answer.rows.iter().map(|Pairs(row)| Value::Map(row.iter().cloned().collect::<Map>())).collect();
         Ok(map! { "columns" => columns, "rows" => rows })
-    }
-}
-
-/// The kind of failure that an SQLSTATE is (PostgreSQL's documentation, appendix A).
-fn kind(code: &str) -> Kind {
-    match code {
-        "42501" => Kind::Forbidden,
-        "57014" => Kind::Timeout,
-        _ => match code.get(..2) {
-            Some("28") => Kind::Auth,
-            Some("42" | "22" | "25") => Kind::BadArgument,
-            Some("08" | "53" | "57") => Kind::Unavailable,
-            Some("40" | "55") => Kind::Conflict,
-            _ => Kind::Failed,
-        },
     }
 }
 
@@ -132,6 +120,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::Kind;
 
     #[test]
     fn white_space_counts_only_in_quotes() {
@@ -146,13 +135,14 @@ databases:
     statements:
       - { sql: "SELECT count(*)  FROM documents;", rows: [{ count: 42 }] }
       - { match: "(?i)^select .* from users where id = \\$1$", params: [7], rows: [{ name: ann, id: 7 }, { name: bob, id: 8 }] }
+      - { sql: "SELECT 2", error: { code: 28P01, message: "no" } }
       - { sql: "SELECT * FROM nowhere", error: { code: "42P01", message: "relation \"nowhere\" does not exist" } }
 "#;
         let file: super::super::WorldFile = serde_saphyr::from_str(yaml).unwrap();
         let answers = Answers::new(&Source::none(), "postgres", &file.databases["postgres"]).unwrap();
         let ask = |text: &str, params: Vec<Value>, limit| {
             let statement = Statement { database: "postgres".into(), text: text.into(), params, limit, timeout: Duration::ZERO };
-            answers.answer(&statement, "w.yaml")
+            answers.answer(&statement, &Address { user: "ops", place: "postgres:5432", name: "app" }, "w.yaml")
         };
         let shown = |text: &str, params| ask(text, params, 100).unwrap().to_string();
         assert_eq!(shown("SELECT count(*)\nFROM documents", vec![]), r#"{"columns":["count"],"rows":[{"count":42}]}"#);
@@ -161,7 +151,12 @@ databases:
         assert_eq!(shown("select 1;", vec![]), r#"{"columns":["?column?"],"rows":[{"?column?":1}]}"#);
         assert_eq!(ask("select * from users where id = $1", vec![7.into()], 1).unwrap_err().kind, Kind::TooLarge);
         let failure = ask("SELECT * FROM nowhere", vec![], 1).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (Kind::BadArgument, "relation \"nowhere\" does not exist (SQLSTATE 42P01)"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (Kind::BadArgument, "sql `postgres`: relation \"nowhere\" does not exist (42P01)")
+        );
+        let failure = ask("SELECT 2", vec![], 1).unwrap_err();
+        assert_eq!(failure.message, "the database `postgres` at postgres:5432 refuses the user ops: no (28P01)");
         let failure = ask("select * from users where id = $1", vec![9.into()], 1).unwrap_err();
         assert!(failure.hint.as_deref().unwrap_or_default().starts_with("add to w.yaml, under databases.postgres.statements: { sql: "));
     }

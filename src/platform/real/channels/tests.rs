@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Config, Environment, SecretSource};
-use crate::model::{Prepared, Write};
+use crate::model::{Kind, Prepared, Sent, Write};
 use crate::platform::{Cancel, Cx, Platform};
 
 #[test]

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io;
 
-use super::super::egress::Refusal;
 use crate::model::{Failure, Kind, Sent};
+use crate::platform::egress::Refusal;
 
 /// Why a request has no answer.
 #[derive(Debug)]

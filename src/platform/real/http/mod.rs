@@ -6,7 +6,7 @@ mod probe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Method, Response};
 use url::Url;
@@ -14,11 +14,12 @@ use url::Url;
 pub(super) use error::{Trouble, chain, io_text, trouble};
 pub(super) use probe::{Probe, Stopwatch, probed};
 
-use super::egress::{self, Egress};
-use super::{MOST_BYTES, open, tls};
+use super::{MOST_BYTES, open, resolve, tls};
 use crate::map;
 use crate::model::operation::HttpRequest;
 use crate::model::{Failure, Kind, Map, Value, duration};
+use crate::platform::egress::{Egress, shown};
+use crate::platform::headers;
 
 /// Redirects that are followed, within one origin.
 const REDIRECTS: usize = 5;
@@ -62,7 +63,7 @@ impl Http {
             .no_proxy()
             .referer(false)
             .retry(reqwest::retry::never())
-            .dns_resolver(egress::resolver())
+            .dns_resolver(resolve::resolver())
             .user_agent(super::AGENT)
             .connector_layer(probe::ConnectTimer);
         if !encrypted {
@@ -92,7 +93,7 @@ impl Http {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| failed(Failure::bad_argument(format!("{:?} is no HTTP method", request.method))))?;
         let client = self.client(url.scheme(), Use::Read).map_err(failed)?;
-        let headers = headers(&request.headers).map_err(failed)?;
+        let headers = headers::of(&request.headers).map_err(failed)?;
         let again = matches!(method, Method::GET | Method::HEAD);
         let mut built = client.request(method, url.clone()).headers(headers);
         if let Some(body) = &request.body {
@@ -195,28 +196,6 @@ fn shown_headers(headers: &HeaderMap) -> Value {
     Value::Map(shown)
 }
 
-/// Headers to send, secrets opened and marked.
-fn headers(pairs: &[(String, Value)]) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::with_capacity(pairs.len());
-    for (name, value) in pairs {
-        let header: HeaderName = name.parse().map_err(|_| Failure::bad_argument(format!("{name:?} is no header name")))?;
-        let wrong = || Failure::bad_argument(format!("the header {name} has characters that no header may have"));
-        let value = match value {
-            Value::Str(text) => HeaderValue::from_str(text).map_err(|_| wrong())?,
-            Value::Secret(secret) => {
-                let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| wrong())?;
-                value.set_sensitive(true);
-                value
-            }
-            Value::Int(_) | Value::Bool(_) | Value::Float(_) => HeaderValue::from_str(&value.to_string()).map_err(|_| wrong())?,
-            Value::Unsent(unsent) => return Err(open::unknown(&unsent.function)),
-            other => return Err(Failure::bad_argument(format!("the header {name} must be a string, not {}", other.type_name()))),
-        };
-        headers.append(header, value);
-    }
-    Ok(headers)
-}
-
 /// Reads a body up to a limit, and stops there: `too_large`.
 pub(super) async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::with_capacity(response.content_length().map_or(0, |length| length.min(most as u64) as usize));
@@ -234,18 +213,6 @@ pub(super) async fn read(mut response: Response, most: usize) -> Result<Vec<u8>,
             Ok(None) => return Ok(body),
             Err(error) => return Err(trouble(&error)),
         }
-    }
-}
-
-/// A URL for messages: without its query, where tokens like to be.
-pub(super) fn shown(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut url) => {
-            url.set_query(None);
-            url.set_fragment(None);
-            url.to_string()
-        }
-        Err(_) => "the URL".to_owned(),
     }
 }
 

@@ -7,9 +7,9 @@ use kube::client::AuthError;
 
 use super::super::http::{chain, io_text};
 use super::super::open;
-use super::super::runtime::in_doubt;
 use super::{Call, Session, connect, is_ambiguous};
 use crate::model::{Failure, Kind, Sent, Value};
+use crate::platform::failures::{self, in_doubt};
 
 /// Whether a refusal says only that some admission webhook cannot take part in a dry-run.
 pub(in super::super) fn cannot_dry_run(failure: &Failure) -> bool {
@@ -45,12 +45,7 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
             resource(&object, target)
         )),
         404 if names_an_object(&object, reason) => {
-            let (place, option) = match namespace(&call.path) {
-                Some(namespace) => (format!(" in the namespace {namespace}"), format!("-n {namespace} ")),
-                None => (String::new(), String::new()),
-            };
-            Failure::new(Kind::NotFound, format!("{target} does not exist{place}"))
-                .hint(format!("`kubectl {option}get {}` lists what there is", resource(&object, target)))
+            failures::no_such_object(target, namespace(&call.path), &resource(&object, target), None)
         }
         404 => Failure::new(Kind::Failed, format!("the cluster does not know what was asked about {target}: {said}"))
             .hint("does this cluster serve that kind of object? `kubectl api-resources` lists what it does"),

@@ -4,7 +4,6 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Decimal128, Document, Regex, Uuid};
 
-use super::super::open;
 use crate::model::{Failure, Kind, Map, Value};
 
 /// A command as a document, its keys in their order.
@@ -26,7 +25,7 @@ fn bson(value: &Value) -> Result<Bson, Failure> {
             None => Bson::Document(map.iter().map(|(key, value)| Ok((key.clone(), bson(value)?))).collect::<Result<_, Failure>>()?),
         },
         Value::Secret(secret) => Bson::String(secret.expose().to_owned()),
-        Value::Unsent(unsent) => return Err(open::unknown(&unsent.function)),
+        Value::Unsent(unsent) => return Err(crate::platform::failures::unsent(&unsent.function)),
     })
 }
 

@@ -18,6 +18,7 @@ use super::{MOST_BYTES, Real, address, tls};
 use crate::config::{Database, DatabaseKind};
 use crate::map;
 use crate::model::{Failure, Kind, Value};
+use crate::platform::failures;
 
 /// The longest search for a server; within it a refused connection is reported as such.
 const SELECTION: Duration = Duration::from_secs(5);
@@ -121,8 +122,8 @@ async fn knock(name: &str, hosts: &[ServerAddress]) -> Result<(), Failure> {
         let addresses = address::resolve(name, host, port).await?;
         match tokio::time::timeout(KNOCK, TcpStream::connect(addresses.as_slice())).await {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => last = Some(address::unreachable(name, host, port, &super::http::io_text(&error))),
-            Err(_) => last = Some(address::unreachable(name, host, port, "no answer")),
+            Ok(Err(error)) => last = Some(failures::unreachable(name, &format!("{host}:{port}"), &super::http::io_text(&error))),
+            Err(_) => last = Some(failures::unreachable(name, &format!("{host}:{port}"), "no answer")),
         }
     }
     last.map_or(Ok(()), Err)
@@ -150,19 +151,7 @@ fn with_password(name: &str, url: &str, password: Option<&str>) -> Result<String
 fn failure(name: &str, verb: &str, error: &Error) -> Failure {
     let made = |kind, said: &str, hint: &str| Failure::new(kind, format!("mongo `{name}`: {verb}: {said}")).hint(hint);
     match &*error.kind {
-        ErrorKind::Command(refused) => {
-            let said = format!("{} ({} {})", refused.message, refused.code, refused.code_name);
-            match refused.code {
-                18 => made(Kind::Auth, &said, "is the password right? the database's `password` says where it is"),
-                13 => made(Kind::Forbidden, &said, "the user lacks the right to do it"),
-                26 => made(Kind::NotFound, &said, "is the name right?"),
-                50 | 262 => made(Kind::Timeout, &said, "give it longer with `timeout:`"),
-                6 | 7 | 89 | 91 | 189 | 10107 | 11600 | 11602 | 13435 | 13436 => made(Kind::Unavailable, &said, "try again later"),
-                2 | 9 | 14 | 40 | 59 | 72 => made(Kind::BadArgument, &said, "the server does not take the command like this"),
-                112 => made(Kind::Conflict, &said, "try again"),
-                _ => Failure::new(Kind::Failed, format!("mongo `{name}`: {verb}: {said}")),
-            }
-        }
+        ErrorKind::Command(refused) => failures::mongo(name, verb, refused.code, &refused.code_name, &refused.message),
         ErrorKind::Authentication { message, .. } => {
             made(Kind::Auth, message, "is the password right? the database's `password` says where it is")
         }

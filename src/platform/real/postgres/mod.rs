@@ -20,6 +20,7 @@ use crate::config::DatabaseKind;
 use crate::map;
 use crate::model::operation::Statement;
 use crate::model::{Failure, Kind, Map, Value};
+use crate::platform::failures;
 use params::Param;
 
 /// The connections by database.
@@ -104,7 +105,9 @@ async fn query(client: &mut Client, statement: &Statement, params: &[Param<'_>])
     let transaction =
         client.build_transaction().read_only(true).isolation_level(IsolationLevel::ReadCommitted).start().await.map_err(dirty)?;
     let outcome = async {
-        let limit = format!("SET LOCAL statement_timeout = {}", millis(statement.timeout));
+        // A little before the call's own end, so that the server's word comes back and the connection stays usable.
+        let patience = statement.timeout - (statement.timeout / 10).min(Duration::from_millis(200));
+        let limit = format!("SET LOCAL statement_timeout = {}", millis(patience));
         // Both travel at once; the server takes them in order.
         let (set, prepared) = future::join(transaction.batch_execute(&limit), transaction.prepare(&statement.text)).await;
         set.map_err(failed)?;
@@ -179,8 +182,7 @@ async fn rows(
     while let Some(row) = stream.next().await {
         let row = row.map_err(failed)?;
         if rows.len() as u64 >= statement.limit {
-            return Err(Failure::new(Kind::TooLarge, format!("the statement answers more than {} rows", statement.limit))
-                .hint("add a LIMIT or aggregate, or raise `limit:`"));
+            return Err(failures::too_many_rows(statement));
         }
         let mut map = Map::new();
         for (i, name) in columns.iter().enumerate() {

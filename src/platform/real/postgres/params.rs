@@ -15,7 +15,7 @@ impl<'a> Param<'a> {
     /// A parameter; what nobody knows is refused.
     pub(super) fn new(value: &'a Value) -> Result<Self, Failure> {
         match value.find(&|inner| matches!(inner, Value::Unsent(_))) {
-            Some(Value::Unsent(unsent)) => Err(open::unknown(&unsent.function)),
+            Some(Value::Unsent(unsent)) => Err(crate::platform::failures::unsent(&unsent.function)),
             _ => Ok(Self(value)),
         }
     }

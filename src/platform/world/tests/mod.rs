@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::{Channel, ChannelKind, Service};
+use crate::model::Kind;
 use crate::model::operation::{HttpRequest, LogQuery, PatchVerb, Selection, Statement};
 use crate::platform::Cancel;
 

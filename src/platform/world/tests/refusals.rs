@@ -32,8 +32,8 @@ fn patches_are_refused_as_by_the_api_server() {
             Kind::BadArgument,
             "ConfigMap \"settings\" is invalid: data.max: must be text, not int",
         ),
-        ("deployment/biling", r#"{}"#, Kind::NotFound, "deployments.apps \"biling\" not found"),
-        ("pod/nothing", r#"{}"#, Kind::NotFound, "pods \"nothing\" not found"),
+        ("deployment/biling", r#"{}"#, Kind::NotFound, "deployment/biling does not exist"),
+        ("pod/nothing", r#"{}"#, Kind::NotFound, "pod/nothing does not exist"),
     ] {
         let failure = world.patch(target, patch).unwrap_err();
         assert_eq!(failure.kind, kind, "{target} {patch}: {}", failure.message);

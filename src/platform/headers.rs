@@ -1,0 +1,28 @@
+//! The headers of a request, as scripts give them.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::failures;
+use crate::model::{Failure, Value};
+
+/// Headers to send, secrets opened and marked.
+pub(super) fn of(pairs: &[(String, Value)]) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let header: HeaderName = name.parse().map_err(|_| Failure::bad_argument(format!("{name:?} is no header name")))?;
+        let wrong = || Failure::bad_argument(format!("the header {name} has characters that no header may have"));
+        let value = match value {
+            Value::Str(text) => HeaderValue::from_str(text).map_err(|_| wrong())?,
+            Value::Secret(secret) => {
+                let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| wrong())?;
+                value.set_sensitive(true);
+                value
+            }
+            Value::Int(_) | Value::Bool(_) | Value::Float(_) => HeaderValue::from_str(&value.to_string()).map_err(|_| wrong())?,
+            Value::Unsent(unsent) => return Err(failures::unsent(&unsent.function)),
+            other => return Err(Failure::bad_argument(format!("the header {name} must be a string, not {}", other.type_name()))),
+        };
+        headers.append(header, value);
+    }
+    Ok(headers)
+}
