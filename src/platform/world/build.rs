@@ -9,7 +9,7 @@ use super::cluster::{Cluster, FIRST_VERSION};
 use super::file::{NodeFile, Quantity, WorkloadFile, WorldFile};
 use super::life::{BEFORE, Life, Manner, Nature};
 use super::source::Source;
-use super::{names, render};
+use super::{names, render, taints};
 use crate::config::{Config, DatabaseKind, Environment, Service};
 use crate::map;
 use crate::model::resource::check_name;
@@ -145,21 +145,33 @@ fn base(kind: &str, namespace: &str, name: &str, start: Timestamp) -> Result<Val
 
 fn add_node(cluster: &mut Cluster, name: &str, node: &NodeFile) -> Result<(), Failure> {
     let mut object = base("node", "", name, cluster.start)?;
-    let mut labels = map! { "kubernetes.io/hostname" => name, "kubernetes.io/os" => "linux", "kubernetes.io/arch" => "amd64" };
+    let mut labels = map! { "kubernetes.io/hostname" => name };
+    for prefix in ["kubernetes.io", "beta.kubernetes.io"] {
+        labels.set(&[&format!("{prefix}/os")], "linux".into());
+        labels.set(&[&format!("{prefix}/arch")], "amd64".into());
+    }
     for (key, value) in &node.labels {
         labels.set(&[key], value.as_str().into());
     }
     object.set(&["metadata", "labels"], labels);
-    object.set(&["spec"], map! {});
-    if node.unschedulable {
-        object.set(&["spec", "unschedulable"], true.into());
+    let mut spec = map! { "spec" => map! {} };
+    if !node.ready {
+        spec.set(&["spec", "taints"], taints::unreachable(cluster.start, BEFORE).into());
     }
+    if node.unschedulable {
+        spec.set(&["spec", "unschedulable"], true.into());
+    }
+    let spec = taints::with_cordon(&Value::Null, spec, cluster.start, BEFORE);
+    object.set(&["spec"], spec.get("spec").cloned().unwrap_or_default());
     let room = map! { "cpu" => node.cpu.text(), "memory" => node.memory.text(), "pods" => "110" };
-    let (status, reason) = if node.ready { ("True", "KubeletReady") } else { ("Unknown", "NodeStatusUnknown") };
+    let (status, reason, message) = match node.ready {
+        true => ("True", "KubeletReady", "kubelet is posting ready status"),
+        false => ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status."),
+    };
     let mut conditions: Vec<Value> = ["MemoryPressure", "DiskPressure", "PIDPressure"]
         .map(|kind| map! { "type" => kind, "status" => if node.ready { "False" } else { "Unknown" } })
         .into();
-    conditions.push(map! { "type" => "Ready", "status" => status, "reason" => reason });
+    conditions.push(map! { "type" => "Ready", "status" => status, "reason" => reason, "message" => message });
     object.set(
         &["status"],
         map! {
@@ -251,6 +263,9 @@ fn add_manifest(cluster: &mut Cluster, source: &Source, index: &str, manifest: &
     crate::platform::objects::merge_patch(&mut object, manifest);
     object.set(&["apiVersion"], given.into());
     object.set(&["kind"], kind.kind.into());
+    if kind.singular == "secret" && object.get("type").is_none() {
+        object.set(&["type"], "Opaque".into());
+    }
     seal_secret(&mut object);
     cluster.found(reference, object, None);
     Ok(())

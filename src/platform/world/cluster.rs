@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::check;
 use super::entity::{Edit, Entity, edited};
 use super::life::{Life, Place, Pod};
-use super::render;
+use super::{render, taints};
 use crate::map;
 use crate::model::operation::Selection;
 use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value, suggest};
@@ -131,6 +131,7 @@ impl Cluster {
             }
             Some(_) => return Err(Failure::new(Kind::NotFound, "the server could not find the requested resource")),
         };
+        let patch = if is(reference.kind, "node") { taints::with_cordon(&before, patch, self.start, at) } else { patch };
         let edit = Edit { at, patch: check::defaulted(reference, patch), version: self.version + 1 };
         let after = edited(&before, &edit);
         check::object(reference, &before, &after)?;

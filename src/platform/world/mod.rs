@@ -17,6 +17,7 @@ mod redis;
 mod render;
 mod source;
 mod sql;
+mod taints;
 
 #[cfg(test)]
 mod tests;

@@ -72,6 +72,12 @@ fn condition(kind: &str, holds: bool, reason: &str) -> Value {
     map! { "type" => kind, "status" => if holds { "True" } else { "False" }, "reason" => reason }
 }
 
+fn condition_saying(kind: &str, holds: bool, reason: &str, message: String) -> Value {
+    let mut condition = condition(kind, holds, reason);
+    condition.set(&["message"], message.into());
+    condition
+}
+
 /// A Deployment's status; the API leaves out counts that are zero.
 fn deployment_status(object: &Value, life: &Life, at: i64, overdue: bool) -> (Value, bool) {
     let counts = counts(object, life, at);
@@ -90,13 +96,16 @@ fn deployment_status(object: &Value, life: &Life, at: i64, overdue: bool) -> (Va
             status.insert(key.into(), count.into());
         }
     }
+    let hash = life.revisions.get(life.revision_at(at)).map(|revision| revision.hash.as_str()).unwrap_or_default();
+    let set = format!("ReplicaSet \"{}-{hash}\"", object.str_at(&["metadata", "name"]).unwrap_or_default());
     let progressing = match (complete, overdue) {
-        (true, _) => condition("Progressing", true, "NewReplicaSetAvailable"),
-        (false, true) => condition("Progressing", false, "ProgressDeadlineExceeded"),
-        (false, false) => condition("Progressing", true, "ReplicaSetUpdated"),
+        (true, _) => condition_saying("Progressing", true, "NewReplicaSetAvailable", format!("{set} has successfully progressed.")),
+        (false, true) => condition_saying("Progressing", false, "ProgressDeadlineExceeded", format!("{set} has timed out progressing.")),
+        (false, false) => condition_saying("Progressing", true, "ReplicaSetUpdated", format!("{set} is progressing.")),
     };
-    let reason = if available { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" };
-    status.insert("conditions".into(), vec![condition("Available", available, reason), progressing].into());
+    let (reason, has) = if available { ("MinimumReplicasAvailable", "has") } else { ("MinimumReplicasUnavailable", "does not have") };
+    let available = condition_saying("Available", available, reason, format!("Deployment {has} minimum availability."));
+    status.insert("conditions".into(), vec![available, progressing].into());
     (Value::Map(status), complete)
 }
 
