@@ -135,9 +135,8 @@ impl<B: Observe> Platform for Rehearsal<B> {
                 prepared.validated = Some(true);
                 // Admission may set other values than were asked for: what the server says counts.
                 if let (Some(object), Value::Map(after), Write::Patch { patch, .. }) = (object, &mut prepared.after, &prepared.write) {
-                    for (path, _) in super::objects::leaves(patch) {
-                        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-                        after.insert(super::objects::path_text(&path), object.at(&keys).cloned().unwrap_or_default());
+                    for (path, asked) in super::objects::leaves(patch) {
+                        after.insert(super::objects::path_text(&path), answered(&object, &path, asked));
                     }
                 }
             }
@@ -173,6 +172,13 @@ impl<B: Observe> Platform for Rehearsal<B> {
     }
 }
 
+/// What the server's answer has at a path. The API leaves out what is nought, `replicas: 0` of a `Scale` for one.
+fn answered(object: &Value, path: &[String], asked: &Value) -> Value {
+    let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+    let nought = matches!(asked, Value::Int(0) | Value::Bool(false)) || asked.as_str() == Some("");
+    object.at(&keys).cloned().unwrap_or_else(|| if nought { asked.clone() } else { Value::Null })
+}
+
 /// Refusals are findings of a rehearsal; that nobody could be asked is a failure of it.
 fn is_refusal(kind: Kind) -> bool {
     matches!(kind, Kind::Forbidden | Kind::BadArgument | Kind::Conflict | Kind::Failed | Kind::NotFound)
@@ -195,6 +201,15 @@ fn settle(object: &ObjectRef, predicted: &mut Value, spec_before: Option<&Value>
     }
     if let Some(update) = predicted.str_at(&["status", "updateRevision"]).map(str::to_owned) {
         predicted.set(&["status", "currentRevision"], update.into());
+    }
+    // A rollout that was stuck before says so in a condition, which would outlast the prediction.
+    let status = predicted.as_map_mut().and_then(|object| object.get_mut("status")).and_then(Value::as_map_mut);
+    if let Some(Value::List(conditions)) = status.and_then(|status| status.get_mut("conditions")) {
+        for condition in conditions {
+            if condition.str_at(&["type"]) == Some("Progressing") {
+                *condition = crate::map! { "type" => "Progressing", "status" => "True", "reason" => "NewReplicaSetAvailable" };
+            }
+        }
     }
 }
 
@@ -228,4 +243,36 @@ impl<B: Observe> Clock for Rehearsal<B> {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+    use crate::model::ResourceKind;
+
+    #[test]
+    fn what_the_server_leaves_out_is_nought_where_nought_was_asked_for() {
+        let path = ["spec".to_owned(), "replicas".to_owned()];
+        let three = map! { "spec" => map! { "replicas" => 3 } };
+        assert_eq!(answered(&three, &path, &5.into()), 3.into(), "admission has the last word");
+        assert_eq!(answered(&map! { "spec" => map! {} }, &path, &0.into()), 0.into());
+        assert_eq!(answered(&map! { "spec" => map! {} }, &path, &5.into()), Value::Null);
+    }
+
+    #[test]
+    fn a_prediction_is_at_rest_though_the_rollout_before_was_stuck() {
+        let object = ObjectRef::new(ResourceKind::named("deployment").unwrap(), "default", "x");
+        let stuck = map! { "type" => "Progressing", "status" => "False", "reason" => "ProgressDeadlineExceeded" };
+        let available = map! { "type" => "Available", "status" => "False" };
+        let mut predicted = map! {
+            "metadata" => map! { "generation" => 1 },
+            "spec" => map! { "replicas" => 2 },
+            "status" => map! { "conditions" => vec![available.clone(), stuck] },
+        };
+        settle(&object, &mut predicted, Some(&map! { "replicas" => 1 }));
+        assert_eq!((predicted.int_at(&["metadata", "generation"]), predicted.int_at(&["status", "readyReplicas"])), (Some(2), Some(2)));
+        let conditions = predicted.at(&["status", "conditions"]).and_then(Value::as_list).unwrap();
+        assert_eq!((&conditions[0], conditions[1].str_at(&["status"])), (&available, Some("True")));
+    }
 }
