@@ -37,5 +37,6 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     if let Some(Value::Map(headers)) = args.option("headers") {
         request.headers = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     }
-    request::checked(cx.read(&Read::Http(request))?, target, args.option("ok_status"))
+    let answer = cx.read(&Read::Http(request)).map_err(|failure| failure.on(target))?;
+    request::checked(answer, target, args.option("ok_status"))
 }
