@@ -10,6 +10,7 @@ mod support;
 mod arguments;
 mod check;
 mod completion;
+mod contract;
 mod diagnostics;
 mod doctor;
 mod failures;

@@ -1,0 +1,89 @@
+//! One contract suite: the same world files and the same cases for worlds and for the real systems.
+//!
+//! `worlds/contract.yaml` is loaded as a world, and applied to a fresh namespace, fresh databases and fresh addresses of the real
+//! systems (`fixture.rs`). The cases of `cases/*.rhai` must come to the same on both (`case.rs`); `coverage.rs` sees to it that
+//! every function, option and kind of error has one.
+
+mod case;
+mod channels;
+mod cluster;
+mod coverage;
+mod data;
+mod expect;
+mod fixture;
+mod objects;
+mod rehearsal;
+mod services;
+
+use std::time::{Duration, Instant};
+
+use case::Case;
+use fixture::{Fixture, Side};
+
+const PLATFORM: &str = include_str!("worlds/platform.toml");
+const WORLD: &str = include_str!("worlds/contract.yaml");
+
+/// The files whose cases run together, in one script a side.
+const TOGETHER: [&str; 7] = [
+    include_str!("cases/workloads.rhai"),
+    include_str!("cases/nodes.rhai"),
+    include_str!("cases/http.rhai"),
+    include_str!("cases/data.rhai"),
+    include_str!("cases/people.rhai"),
+    include_str!("cases/flow.rhai"),
+    include_str!("cases/changes.rhai"),
+];
+/// Cases that end the run.
+const ALONE: &str = include_str!("cases/alone.rhai");
+/// Cases about figures that the real systems have only after a while.
+const METRICS: &str = include_str!("cases/metrics.rhai");
+/// A script that is rehearsed.
+const REHEARSAL: &str = include_str!("rehearsal.rhai");
+/// The repository's own platform, and its worlds with the runbooks that they are for.
+const REPOSITORY: &str = include_str!("../../../runbook.toml");
+const EXAMPLES: [(&str, &str); 2] = [
+    (include_str!("../../../examples/worlds/outage.yaml"), include_str!("../../../scripts/emergency/system-outage.rhai")),
+    (include_str!("../../../examples/worlds/slow-gateway.yaml"), include_str!("../../../scripts/api-gateway/high-response-times.rhai")),
+];
+/// The longest wait for those figures.
+const FIGURES: Duration = Duration::from_secs(60);
+
+const ANSWERS: [&str; 4] = ["--answer", "go=yes", "--answer", "stop=no"];
+
+#[test]
+fn worlds_and_real_systems_answer_alike() {
+    let begun = Instant::now();
+    let fixture = Fixture::new(PLATFORM, WORLD);
+    let cases = |text: &str| case::parse(&fixture.spoken(text));
+    let together: Vec<Vec<Case>> = TOGETHER.map(cases).into();
+    let (alone, metrics) = (cases(ALONE), cases(METRICS));
+    let before = fixture.generations();
+    let (mut wrong, rehearsal) = rehearsal::rehearsed(&fixture, &fixture.spoken(REHEARSAL));
+    assert_eq!(fixture.generations(), before, "the rehearsal has changed something");
+    rehearsal.says(&[("provenance", "simulated"), ("provenance", "stale"), ("finding", "unproven"), ("finding", "stale_decision")]);
+    wrong.extend(objects::beyond(&fixture));
+    for side in Side::BOTH {
+        // Most of what a script does on the real systems is waiting.
+        std::thread::scope(|scope| {
+            let fixture = &fixture;
+            let runs = together.iter().map(|cases| scope.spawn(move || case::run_together(fixture, side, cases, &ANSWERS)));
+            let runs: Vec<_> = runs.collect();
+            wrong.extend(case::run_alone(fixture, side, &alone));
+            wrong.extend(runs.into_iter().flat_map(|run| run.join().unwrap()));
+        });
+    }
+    for (world, script) in EXAMPLES {
+        let fixture = Fixture::new(REPOSITORY, world);
+        wrong.extend(rehearsal::rehearsed(&fixture, script).0);
+    }
+    wrong.extend(case::run_together(&fixture, Side::World, &metrics, &[]));
+    let figures = loop {
+        let wrong = case::run_together(&fixture, Side::Real, &metrics, &[]);
+        if wrong.is_empty() || begun.elapsed() > FIGURES {
+            break wrong;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    };
+    wrong.extend(figures);
+    assert!(wrong.is_empty(), "{} cases differ:\n\n{}", wrong.len(), wrong.join("\n\n"));
+}
