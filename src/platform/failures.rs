@@ -85,6 +85,11 @@ pub(super) fn sql(statement: &Statement, code: &str, said: &str, place: Option<S
     Failure { hint, ..failure }
 }
 
+/// Other values than the statement has places for.
+pub(super) fn wrong_params(wants: usize, has: usize) -> Failure {
+    Failure::bad_argument(format!("the statement has {wants} parameters, and {has} were given")).hint("`params: […]`, `$1` first")
+}
+
 /// More rows than were allowed.
 pub(super) fn too_many_rows(statement: &Statement) -> Failure {
     Failure::new(Kind::TooLarge, format!("the statement answers more than {} rows", statement.limit))

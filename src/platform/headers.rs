@@ -26,3 +26,9 @@ pub(super) fn of(pairs: &[(String, Value)]) -> Result<HeaderMap, Failure> {
     }
     Ok(headers)
 }
+
+/// Whether a content type is JSON: `application/json`, `application/problem+json; charset=utf-8` …
+pub(super) fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+}

@@ -199,7 +199,7 @@ impl Reply {
         let asked = format!("{} {}", request.method, shown(&request.url));
         match self.outcome {
             Outcome::Answer { status, headers, body } => {
-                let json = headers.get("content-type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("application/json"));
+                let json = headers.get("content-type").and_then(Value::as_str).is_some_and(headers::is_json);
                 let parsed = json.then(|| serde_json::from_str::<Value>(&body).ok()).flatten();
                 Ok(map! {
                     "status" => i32::from(status), "headers" => headers, "body" => parsed.unwrap_or(Value::Str(body)),

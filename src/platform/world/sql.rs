@@ -50,6 +50,10 @@ impl Answers {
     /// `#{ columns, rows }`, the first answer that fits.
     pub(super) fn answer(&self, statement: &Statement, at: &Address<'_>, world: &str) -> Result<Value, Failure> {
         let wanted = normal(&statement.text);
+        let places = places(&wanted);
+        if places != statement.params.len() {
+            return Err(failures::wrong_params(places, statement.params.len()).on(statement.database.as_str()));
+        }
         let fits = |(matcher, answer): &&(Matcher, StatementFile)| {
             let text = match matcher {
                 Matcher::Exact(sql) => *sql == wanted,
@@ -85,6 +89,24 @@ impl Answers {
         let rows: Vec<Value> = answer.rows.iter().map(|Pairs(row)| Value::Map(row.iter().cloned().collect::<Map>())).collect();
         Ok(map! { "columns" => columns, "rows" => rows })
     }
+}
+
+/// How many values a statement has places for: its highest `$n` outside of quotes.
+fn places(statement: &str) -> usize {
+    let mut quote = None;
+    let mut most = 0;
+    for (at, c) in statement.char_indices() {
+        match quote {
+            Some(open) => quote = Some(open).filter(|open| *open != c),
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if c == '$' => {
+                let digits: String = statement[at + 1..].chars().take_while(char::is_ascii_digit).collect();
+                most = most.max(digits.parse().unwrap_or(0));
+            }
+            None => {}
+        }
+    }
+    most
 }
 
 /// A statement with its white space made one blank each, outside of quotes, and without the final `;`.
@@ -125,6 +147,13 @@ mod tests {
     #[test]
     fn white_space_counts_only_in_quotes() {
         assert_eq!(normal("  SELECT  a,\n\t'x  y'\nFROM t ; \n"), "SELECT a, 'x  y' FROM t");
+    }
+
+    #[test]
+    fn places_for_values_are_counted_outside_of_quotes() {
+        for (statement, count) in [("SELECT 1", 0), ("SELECT $2, $1, '$7', \"$8\"", 2), ("SELECT $10", 10), ("SELECT $$x$$", 0)] {
+            assert_eq!(places(statement), count, "{statement}");
+        }
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Http {
         let status = response.status().as_u16();
         let answered = response.headers().clone();
         let body = read(response, MOST_BYTES).await.map_err(failed)?;
-        let is_json = answered.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_json);
+        let is_json = answered.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(headers::is_json);
         let parsed = is_json.then(|| open::parse(&body).ok()).flatten();
         let total = watch.ms();
         Ok(map! {
@@ -171,12 +171,6 @@ fn timings(probe: &Probe, first_byte_ms: f64, total_ms: f64) -> Value {
         timings.set(&["connect_ms"], Value::Float(connect));
     }
     timings
-}
-
-/// Whether a content type is JSON: `application/json`, `application/problem+json; charset=utf-8` …
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
 }
 
 fn shown_headers(headers: &HeaderMap) -> Value {

@@ -114,9 +114,7 @@ async fn query(client: &mut Client, statement: &Statement, params: &[Param<'_>])
         let prepared = prepared.map_err(failed)?;
         let prepared = as_text_where_needed(&transaction, statement, prepared).await;
         if prepared.params().len() != params.len() {
-            let (wants, has) = (prepared.params().len(), params.len());
-            return Err(Failure::bad_argument(format!("the statement has {wants} parameters, and {has} were given"))
-                .hint("`params: […]`, `$1` first"));
+            return Err(failures::wrong_params(prepared.params().len(), params.len()));
         }
         let bound: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let portal = transaction.bind(&prepared, &bound).await.map_err(failed)?;
