@@ -146,6 +146,16 @@ impl Fixture {
         Run { ran, summary, journal }
     }
 
+    /// What a script shows on a side, without the summary.
+    pub(super) fn shown(&self, side: Side, script: &str) -> String {
+        let name = format!("{}.rhai", fresh("script"));
+        let project = self.project.clone().script(&name, script);
+        let world: &[&str] = if side == Side::World { &["--world", "world.yaml"] } else { &[] };
+        let ran = project.run([&["run", &name], world].concat()).status(0);
+        let shown = ran.out.rsplit_once("\n\n").map(|(shown, _)| shown.to_owned());
+        shown.unwrap_or_else(|| panic!("nothing was shown\n{ran}"))
+    }
+
     /// Each workload's name and generation on the real systems: what a change of any of them alters.
     pub(super) fn generations(&self) -> String {
         let path = "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.generation}{\"\\n\"}{end}";

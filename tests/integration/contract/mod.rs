@@ -39,6 +39,23 @@ const ALONE: &str = include_str!("cases/alone.rhai");
 const METRICS: &str = include_str!("cases/metrics.rhai");
 /// A script that is rehearsed.
 const REHEARSAL: &str = include_str!("rehearsal.rhai");
+/// A script whose failure takes its changes back.
+const ROLLBACK: &str = r#"
+step "Scale" { scale("deployment/undone", 4); wait_ready("deployment/undone"); }
+step "Look" { check(get("deployment/undone").status.readyReplicas == 2, "it has changed"); } rollback { note(`back from ${get("deployment/undone").spec.replicas}`); }
+"#;
+/// A script that shows a table, a tree, rows by their shape and in full, and texts.
+const SHOWN: &str = r#"
+show(rollout_status("shop"), #{ title: "The shop" });
+show(pods("shop").map(|pod| #{ workload: pod.workload, phase: pod.phase, ready: pod.ready, restarts: pod.restarts }));
+show(sql("postgres", "SELECT * FROM shop.orders ORDER BY id"));
+show(sql("postgres", "SELECT * FROM shop.orders ORDER BY id"), #{ reveal: true });
+show(mongo("mongodb", #{ find: "sessions" }), #{ reveal: true });
+show(logs("pod/postgres-0", #{ tail: 1 }).len());
+show(http_get("api/text").body);
+show([]);
+show(());
+"#;
 /// The repository's own platform, and its worlds with the runbooks that they are for.
 const REPOSITORY: &str = include_str!("../../../runbook.toml");
 const EXAMPLES: [(&str, &str); 2] = [
@@ -58,10 +75,17 @@ fn worlds_and_real_systems_answer_alike() {
     let together: Vec<Vec<Case>> = TOGETHER.map(cases).into();
     let (alone, metrics) = (cases(ALONE), cases(METRICS));
     let before = fixture.generations();
-    let (mut wrong, rehearsal) = rehearsal::rehearsed(&fixture, &fixture.spoken(REHEARSAL));
+    let (mut wrong, rehearsal) = rehearsal::alike(&fixture, &fixture.spoken(REHEARSAL), &["--dry-run"]);
     assert_eq!(fixture.generations(), before, "the rehearsal has changed something");
     rehearsal.says(&[("provenance", "simulated"), ("provenance", "stale"), ("finding", "unproven"), ("finding", "stale_decision")]);
     wrong.extend(objects::beyond(&fixture));
+    let (differences, rollback) = rehearsal::alike(&fixture, ROLLBACK, &["--answer", "rollback=yes"]);
+    wrong.extend(differences);
+    rollback.says(&[("function", "rollback"), ("state", "rolled_back")]);
+    let shown = Side::BOTH.map(|side| fixture.shown(side, SHOWN));
+    if shown[0] != shown[1] || shown[0].lines().count() < 10 {
+        wrong.push(format!("shown otherwise:\n{}\n\n{}", shown[0], shown[1]));
+    }
     for side in Side::BOTH {
         // Most of what a script does on the real systems is waiting.
         std::thread::scope(|scope| {
@@ -74,7 +98,7 @@ fn worlds_and_real_systems_answer_alike() {
     }
     for (world, script) in EXAMPLES {
         let fixture = Fixture::new(REPOSITORY, world);
-        wrong.extend(rehearsal::rehearsed(&fixture, script).0);
+        wrong.extend(rehearsal::alike(&fixture, script, &["--dry-run"]).0);
     }
     wrong.extend(case::run_together(&fixture, Side::World, &metrics, &[]));
     let figures = loop {

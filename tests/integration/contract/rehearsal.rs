@@ -64,18 +64,14 @@ fn told(run: &Run) -> Vec<Value> {
     lines.chain(rows).chain(findings).chain([end]).map(|told| timeless(&told, id)).collect()
 }
 
-/// Rehearses a script on both sides; answers where they first tell different things, and what the world's run came to.
-pub(super) fn rehearsed(fixture: &Fixture, script: &str) -> (Vec<String>, Run) {
-    let [world, real] = Side::BOTH.map(|side| fixture.run(side, script, &["--dry-run"]));
-    let (simulated, told_by_real) = (told(&world), told(&real));
-    let mut wrong: Vec<String> = simulated
-        .iter()
-        .zip(&told_by_real)
-        .filter(|(world, real)| world != real)
-        .map(|(world, real)| format!("rehearsed otherwise:\n     World {world}\n     Real  {real}"))
-        .collect();
-    if simulated.len() != told_by_real.len() {
-        wrong.push(format!("{} lines in the world, {} on the real systems\n{}", simulated.len(), told_by_real.len(), real.ran));
+/// Runs a script on both sides; answers where they tell different things, and what the world's run came to.
+pub(super) fn alike(fixture: &Fixture, script: &str, more: &[&str]) -> (Vec<String>, Run) {
+    let [world, real] = Side::BOTH.map(|side| fixture.run(side, script, more));
+    let (simulated, really) = (told(&world), told(&real));
+    let pairs = simulated.iter().zip(&really).filter(|(world, real)| world != real);
+    let mut wrong: Vec<String> = pairs.map(|(world, real)| format!("told otherwise:\n     World {world}\n     Real  {real}")).collect();
+    if simulated.len() != really.len() {
+        wrong.push(format!("{} lines in the world, {} on the real systems\n{}", simulated.len(), really.len(), real.ran));
     }
     (wrong, world)
 }
