@@ -1,5 +1,6 @@
 //! The runs of a folder, from the first and last lines of their journals.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -58,8 +59,15 @@ pub struct Mine<'a> {
 pub fn runs(folder: &Path) -> Result<Vec<Summary>, Failure> {
     let mut runs: Vec<Summary> = journals(folder)?.iter().map(|path| summary(path)).collect();
     // By the machine's time, which ids begin with; a simulated clock may start at any time.
-    runs.sort_by(|a, b| (folder::is_run_id(&b.id), &b.id[..], b.started).cmp(&(folder::is_run_id(&a.id), &a.id[..], a.started)));
+    runs.sort_by(|a, b| newest_first(folder, &a.id, &b.id).then_with(|| b.started.cmp(&a.started)));
     Ok(runs)
+}
+
+/// The order of ids, the newest first. They begin with a second and end by chance: within one second the file's time decides.
+fn newest_first(folder: &Path, a: &str, b: &str) -> Ordering {
+    let second = |id: &str| (folder::is_run_id(id), id.get(..15).unwrap_or(id).to_owned());
+    let written = |id: &str| folder::journal_path(folder, id).metadata().and_then(|found| found.modified()).ok();
+    second(b).cmp(&second(a)).then_with(|| written(b).cmp(&written(a))).then_with(|| b.cmp(a))
 }
 
 fn journals(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -133,7 +141,7 @@ fn ends(path: &Path) -> Result<(Header, Timestamp, Timestamp, Option<End>), Stri
 /// Fails with `not_found`, naming the nearest id, or with `bad_argument` if several are meant.
 pub fn find(folder: &Path, wanted: &str, mine: &Mine<'_>) -> Result<PathBuf, Failure> {
     let mut ids: Vec<String> = journals(folder)?.iter().map(|path| id_of(path)).collect();
-    ids.sort_unstable_by(|a, b| (folder::is_run_id(b), b).cmp(&(folder::is_run_id(a), a)));
+    ids.sort_by(|a, b| newest_first(folder, a, b));
     let none = || Failure::new(Kind::NotFound, format!("there is no run in {} yet", folder.display()));
     if ids.is_empty() {
         return Err(none().hint("`runbook run SCRIPT --dry-run --world` makes one without touching anything"));

@@ -45,6 +45,17 @@ fn lists_newest_first_whatever_stands_in_the_folder() {
 }
 
 #[test]
+fn of_one_second_the_run_that_ended_last_is_the_last() {
+    let folder = closed_folder();
+    for run in ["20261123-230741-zzzz", "20261123-230741-aaaa", "20261123-230741-mmmm"] {
+        run_by(folder.path(), run, "anna", "/srv/ops");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!(id_of(&find(folder.path(), "last", &ANNA).unwrap()), run);
+        assert_eq!(runs(folder.path()).unwrap()[0].id, run);
+    }
+}
+
+#[test]
 fn finds_by_id_prefix_suffix_and_last() {
     let folder = closed_folder();
     let none = find(folder.path(), "last", &ANNA).unwrap_err();
