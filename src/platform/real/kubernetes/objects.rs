@@ -15,11 +15,13 @@ const PAGE: usize = 500;
 const MOST_LISTED: usize = 8 * MOST_BYTES;
 
 impl Kubernetes {
-    /// One object, as the API server returns it.
+    /// One object, as the API server returns it, without `metadata.managedFields`.
     pub(in super::super) async fn object(&self, object: &ObjectRef) -> Result<Value, Failure> {
         let target = object.to_string();
         let path = path(object.kind, object.namespace.as_deref(), Some(&object.name), None)?;
-        parsed(&self.call(Call::get(path, &target)).await?, &target).map_err(|failure| failure.on(&target))
+        let mut found = parsed(&self.call(Call::get(path, &target)).await?, &target).map_err(|failure| failure.on(&target))?;
+        without_managed_fields(&mut found);
+        Ok(found)
     }
 
     /// Objects by namespace and name, each with `apiVersion` and `kind`, and without `metadata.managedFields`.
@@ -46,9 +48,7 @@ impl Kubernetes {
         for item in &mut items {
             item.set(&["apiVersion"], kind.api_version().into());
             item.set(&["kind"], kind.kind.into());
-            if let Some(Value::Map(metadata)) = item.as_map_mut().and_then(|item| item.get_mut("metadata")) {
-                metadata.remove("managedFields");
-            }
+            without_managed_fields(item);
         }
         let key = |item: &Value| ["namespace", "name"].map(|field| item.str_at(&["metadata", field]).unwrap_or_default().to_owned());
         items.sort_by_cached_key(key);
@@ -97,5 +97,12 @@ impl Kubernetes {
         let answer = self.call(call).await?;
         // The server has said yes; an answer that is no JSON takes nothing of that back.
         Ok(open::parse(&answer).unwrap_or_default())
+    }
+}
+
+/// Takes away who wrote which field when: larger than the rest of an object, and nothing that a person asks for.
+fn without_managed_fields(object: &mut Value) {
+    if let Some(Value::Map(metadata)) = object.as_map_mut().and_then(|object| object.get_mut("metadata")) {
+        metadata.remove("managedFields");
     }
 }
