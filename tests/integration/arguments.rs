@@ -23,7 +23,7 @@ const CASES: &[(&str, i32, &str, &str)] = &[
         "[not_found]: no deployment or statefulset \"apii\" in namespace default\n --> x.rhai:1:1",
         "did you mean `api`?",
     ),
-    ("get(\"deployment/none\");", 1, "[not_found]: deployments.apps \"none\" not found\n --> x.rhai:1:1", ""),
+    ("get(\"deployment/none\");", 1, "[not_found]: deployment/none does not exist\n --> x.rhai:1:1", "deployments.apps \"none\" not found"),
     // Types, ranges, counts.
     ("scale(\"api\", \"5\");", 1, "[bad_argument]: `replicas` must be an int 0..10000, not string \"5\"\n --> x.rhai:1:1", ""),
     ("scale(\"api\", 5.5);", 1, "[bad_argument]: `replicas` must be an int 0..10000, not float 5.5\n --> x.rhai:1:1", ""),
@@ -124,8 +124,8 @@ const CASES: &[(&str, i32, &str, &str)] = &[
     (
         "http_get(\"http://elsewhere/\");",
         6,
-        "[denied]: http://elsewhere/ is neither a service of the environment nor among the URLs that it allows\n --> x.rhai:1:1",
-        "add the URL's prefix to `allow` of the environment in runbook.toml",
+        "[denied]: http://elsewhere is not among what the environment `test` may ask\n --> x.rhai:1:1",
+        "declare it as a service, or add it to `allow` of [environments.test]",
     ),
     ("throw \"boom\";", 1, "[failed]: boom\n --> x.rhai:1:1", ""),
     ("throw #{ kind: \"timeout\", message: \"late\", hint: \"later\" };", 124, "[timeout]: late\n --> x.rhai:1:1", "later"),
