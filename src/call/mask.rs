@@ -42,7 +42,7 @@ impl Masker {
             if text.len() >= SHORTEST && !self.names.contains(text) {
                 forms.extend(forms_of(text));
             }
-            for part in parts(text).filter(|part| part.len() < text.len()) {
+            for part in parts(text).filter(|part| part.len() < text.len() && !self.names.contains(*part)) {
                 forms.extend(forms_of(part));
             }
         }
@@ -255,6 +255,9 @@ mod tests {
     fn short_secrets_and_configured_names_are_left_alone() {
         assert_eq!(masker("short").text("a short word".into()), "a short word");
         assert_eq!(masker("api-gateway").text("deployment/api-gateway".into()), "deployment/api-gateway");
+        let named = Masker::new(["payments-platform".to_owned()].into());
+        named.learn([Secret::new("env:HOOK", "http://hooks.example/payments-platform/0123456789abcdef")]);
+        assert_eq!(named.text("in payments-platform: 0123456789abcdef".into()), "in payments-platform: ***");
     }
 
     #[test]
