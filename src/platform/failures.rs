@@ -47,22 +47,23 @@ pub(super) fn unreachable(database: &str, place: &str, why: &str) -> Failure {
         .on(database)
 }
 
-/// A message that a channel did not take; `said` is what it answered, `retry_after` its wish in seconds.
+/// A message that a channel did not take, by the kinds that `http_get` has; `said` is what it answered, `retry_after` its wish in
+/// seconds.
 pub(super) fn not_taken(channel: &str, status: u16, said: &str, retry_after: Option<&str>) -> Failure {
     let said = crate::model::text::short(said.trim(), 120);
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-    let made =
-        |kind, hint: &str| Failure::new(kind, format!("the channel `{channel}` answered HTTP {status}{said}")).hint(hint).on(channel);
-    match status {
-        // It says so itself that it did nothing.
-        429 | 503 => {
-            let hint = retry_after.map_or_else(|| "try again later".to_owned(), |wait| format!("try again after {wait} s"));
-            made(Kind::Unavailable, &hint).sent(Sent::No)
-        }
-        500.. => made(Kind::Unavailable, "it may have taken the message all the same: look before sending it again").sent(Sent::Yes),
-        401 | 403 | 407 => made(Kind::Auth, "is its address, or the key that signs, still valid?").sent(Sent::Yes),
-        _ => made(Kind::Failed, "is its address right, and still valid?").sent(Sent::Yes),
-    }
+    let answered = || format!("the channel `{channel}` answered HTTP {status}{said}");
+    let later = || retry_after.map_or_else(|| "try again later".to_owned(), |wait| format!("try again after {wait} s"));
+    let failure = match status {
+        429 => Failure::new(Kind::Unavailable, format!("the channel `{channel}` takes no more messages for now (HTTP 429)")).hint(later()),
+        503 => Failure::new(Kind::Unavailable, answered()).hint(later()),
+        502 | 504 => Failure::new(Kind::Unavailable, answered())
+            .hint("it may have taken the message all the same: look before sending it again")
+            .sent(Sent::Yes),
+        401 | 403 | 407 => Failure::new(Kind::Auth, answered()).hint("is its address, or the key that signs, still valid?").sent(Sent::Yes),
+        _ => Failure::new(Kind::Failed, answered()).hint("is its address right, and still valid?").sent(Sent::Yes),
+    };
+    failure.on(channel)
 }
 
 /// A statement that PostgreSQL refused: SQLSTATE, its words, where in the statement, its own hint.
@@ -188,11 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_ill_may_be_tried_again_and_one_that_refuses_may_not() {
+    fn a_channel_that_is_busy_may_be_tried_again_and_one_that_refuses_may_not() {
         for (status, kind, sent) in [
-            (429, Kind::Unavailable, Sent::No),
             (503, Kind::Unavailable, Sent::No),
-            (500, Kind::Unavailable, Sent::Yes),
+            (504, Kind::Unavailable, Sent::Yes),
+            (500, Kind::Failed, Sent::Yes),
             (403, Kind::Auth, Sent::Yes),
             (404, Kind::Failed, Sent::Yes),
         ] {
@@ -200,6 +201,7 @@ mod tests {
             assert_eq!((failure.kind, failure.sent), (kind, sent), "{status}");
             assert_eq!(failure.message, format!("the channel `chat` answered HTTP {status}: no"));
         }
-        assert_eq!(not_taken("chat", 429, "", Some("7")).hint.as_deref(), Some("try again after 7 s"));
+        let busy = not_taken("chat", 429, "", Some("7"));
+        assert_eq!((busy.kind, busy.sent, busy.hint.as_deref()), (Kind::Unavailable, Sent::No, Some("try again after 7 s")));
     }
 }

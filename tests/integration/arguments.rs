@@ -23,7 +23,12 @@ const CASES: &[(&str, i32, &str, &str)] = &[
         "[not_found]: no deployment or statefulset \"apii\" in namespace default\n --> x.rhai:1:1",
         "did you mean `api`?",
     ),
-    ("get(\"deployment/none\");", 1, "[not_found]: deployment/none does not exist\n --> x.rhai:1:1", "deployments.apps \"none\" not found"),
+    (
+        "get(\"deployment/none\");",
+        1,
+        "[not_found]: deployment/none does not exist in the namespace default\n --> x.rhai:1:1",
+        "`kubectl -n default get deployments` lists what there is",
+    ),
     // Types, ranges, counts.
     ("scale(\"api\", \"5\");", 1, "[bad_argument]: `replicas` must be an int 0..10000, not string \"5\"\n --> x.rhai:1:1", ""),
     ("scale(\"api\", 5.5);", 1, "[bad_argument]: `replicas` must be an int 0..10000, not float 5.5\n --> x.rhai:1:1", ""),
