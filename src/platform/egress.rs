@@ -180,6 +180,11 @@ fn forbidden_v6(ip: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
+/// Whether an environment declares a URL, or an `allow` that it begins with.
+pub fn may_ask(environment: &Environment, url: &str) -> Result<(), Failure> {
+    Egress::new(environment).check(url).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ use crate::model::{Answer, Failure, Prepared, Read, Secret, Value, Write};
 
 pub use cancel::Cancel;
 pub use clock::Clock;
+pub use egress::may_ask;
 
 /// What accompanies an operation: how it is cancelled, and where it says what it is doing.
 #[derive(Clone, Copy)]

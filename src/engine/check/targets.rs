@@ -15,7 +15,7 @@ use crate::host::workloads::{restart::restartable, scale::scalable};
 use crate::model::resource::Target;
 use crate::model::spec::{SWAPPED, Type};
 use crate::model::{Failure, Value, suggest};
-use crate::platform::real;
+use crate::platform;
 
 /// Checks the names in an argument whose type is right; `others` are the other arguments, of which one may be meant.
 pub(super) fn check<'a, O: Iterator<Item = Value>>(
@@ -65,7 +65,7 @@ fn wrong(cx: &Cx<'_>, function: &Function, ty: &Type, text: &str) -> Option<(&'s
         }
         Type::Services => everywhere(&|environment| request::known(environment, text).map(drop)).map(|f| (codes::UNKNOWN_SERVICE, f)),
         Type::Address if request::is_url(text) => {
-            everywhere(&|environment| real::may_ask(environment, text)).map(|failure| (codes::UNDECLARED_URL, failure))
+            everywhere(&|environment| platform::may_ask(environment, text)).map(|failure| (codes::UNDECLARED_URL, failure))
         }
         Type::Address => {
             let name = text.split('/').next().unwrap_or_default();

@@ -216,8 +216,3 @@ impl std::fmt::Debug for Real {
         f.debug_struct("Real").field("environment", &self.environment.name).finish_non_exhaustive()
     }
 }
-
-/// Whether an environment declares a URL, or an `allow` that it begins with.
-pub fn may_ask(environment: &Environment, url: &str) -> Result<(), Failure> {
-    egress::Egress::new(environment).check(url).map(drop)
-}
