@@ -1,5 +1,7 @@
 //! What a run adds up to: its changes and what it found.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::model::{CallId, Effect, Failure, Tier, Value, Write};
@@ -91,6 +93,17 @@ pub struct Finding {
     pub line: u32,
 }
 
+/// What takes a change back.
+#[derive(Clone, Debug)]
+pub struct Inverse {
+    /// The call that made the change.
+    pub id: CallId,
+    /// The step it stands in.
+    pub step: Option<String>,
+    /// The write.
+    pub write: Write,
+}
+
 /// What a run adds up to.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -100,8 +113,10 @@ pub struct Ledger {
     pub changes: Vec<Change>,
     /// What it found.
     pub findings: Vec<Finding>,
-    /// What takes changes back, with their steps, oldest first.
-    pub inverses: Vec<(Option<String>, Write)>,
+    /// What takes changes back, oldest first.
+    pub inverses: Vec<Inverse>,
+    /// The calls whose changes were taken back by their inverses.
+    pub reverted: BTreeSet<CallId>,
     /// How many answers were stale since the last decision.
     pub stale: u64,
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::history::{History, Recorded};
-use super::ledger::{Change, Finding, Found, Ledger};
+use super::ledger::{Change, Finding, Found, Inverse, Ledger};
 use super::mask::{MASK, Masker};
 use super::policy::{self, Policy, Verdict};
 use super::record;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::journal::entry::{self, Entry};
 use crate::journal::{self, Writer};
 use crate::model::spec::{Args, Type};
-use crate::model::{Answer, Call, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Unsent, Value};
+use crate::model::{Answer, Call, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
 use crate::platform::Platform;
 
 /// The largest answer that a script may hold, in bytes of its JSON.
@@ -168,7 +168,8 @@ impl Pipeline {
             let change = record::change(call, tier, self.mode, &prepared, &result);
             let status = record::status(self.mode, call.effect, &prepared, &result);
             if let (Ok(_), Mode::Apply, Some(inverse)) = (&result, self.mode, &prepared.inverse) {
-                self.ledger().inverses.push((call.step.as_deref().map(str::to_owned), inverse.clone()));
+                let step = call.step.as_deref().map(str::to_owned);
+                self.ledger().inverses.push(Inverse { id: call.id.clone(), step, write: inverse.clone() });
             }
             let provenance = result.as_ref().map_or(Provenance::Live, |answer| answer.provenance);
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
@@ -231,21 +232,47 @@ impl Pipeline {
     /// Takes back the changes of a step by their recorded inverses, newest first, through all of the pipeline.
     pub fn revert(&self, step: &str, at: &Position, frame: &Frame) -> Result<(), Failure> {
         let inverses = std::mem::take(&mut self.ledger().inverses);
-        let (own, others): (Vec<_>, Vec<_>) = inverses.into_iter().partition(|(of, _)| of.as_deref() == Some(step));
+        let (own, others): (Vec<_>, Vec<_>) = inverses.into_iter().partition(|inverse| inverse.step.as_deref() == Some(step));
         self.ledger().inverses = others;
-        for (_, inverse) in own.into_iter().rev() {
-            self.latch.check()?;
-            let values = vec![Value::from(inverse.target())];
-            let call = Call { step: Some(step.into()), ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
-            let started = self.begin(&call);
-            let cx = Cx::new(self, &call, started);
-            let result = self.bind(&record::ROLLBACK, &call, values).and_then(|args| {
-                let prepared = self.prepare(vec![inverse], &cx)?;
-                self.write(&record::ROLLBACK, &call, &args, prepared, record::reverted, &cx, started)
-            });
-            self.finish(&call, started, result)?;
+        own.into_iter().rev().try_for_each(|inverse| self.take_back(inverse, at, frame, &mut |_, _| Ok(())).map(|_| ()))
+    }
+
+    /// Takes one change back by its recorded inverse, through all of the pipeline. `look` sees it prepared, with its tier,
+    /// before the policy decides; its failure ends the call.
+    pub fn take_back(
+        &self,
+        inverse: Inverse,
+        at: &Position,
+        frame: &Frame,
+        look: &mut dyn FnMut(&mut Prepared, Tier) -> Result<(), Failure>,
+    ) -> Result<Value, Failure> {
+        self.latch.check()?;
+        let values = vec![Value::from(inverse.write.target())];
+        let step = inverse.step.as_deref().map(Into::into);
+        let call = Call { step, ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
+        let started = self.begin(&call);
+        let cx = Cx::new(self, &call, started);
+        let prepared = self.bind(&record::ROLLBACK, &call, values).and_then(|args| {
+            let mut prepared = self.prepare(vec![inverse.write], &cx)?;
+            for one in &mut prepared {
+                let tier = Policy::tier(record::ROLLBACK.spec.tier, None, one);
+                look(one, tier)?;
+            }
+            Ok((args, prepared))
+        });
+        let result = match prepared {
+            Ok((args, prepared)) => self.write(&record::ROLLBACK, &call, &args, prepared, record::reverted, &cx, started),
+            Err(failure) => self.ended(&record::ROLLBACK, &call, started, cx.provenance(), Err(failure)),
+        };
+        let mut ledger = self.ledger();
+        // What takes back a taking back would only do it again.
+        ledger.inverses.retain(|other| other.id != call.id);
+        let done = |value: &Value| matches!(value.str_at(&["status"]), Some("changed" | "unchanged"));
+        if result.as_ref().is_ok_and(done) {
+            ledger.reverted.insert(inverse.id);
         }
-        Ok(())
+        drop(ledger);
+        self.finish(&call, started, result)
     }
 
     fn describe(&self, function: &'static Function, values: &[Value], at: Position, frame: &Frame) -> Call {

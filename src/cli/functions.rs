@@ -32,7 +32,7 @@ pub fn run(args: &FunctionsArgs, out: &mut dyn Write) -> Result<i32, Failure> {
     super::written(out.write_all(text.as_bytes())).map(|_| exit::OK)
 }
 
-fn list() -> String {
+pub(super) fn list() -> String {
     let mut text = String::new();
     for group in Group::ALL {
         let own: Vec<_> = host::FUNCTIONS.iter().filter(|function| function.spec.group == group).collect();
@@ -49,7 +49,7 @@ fn list() -> String {
     text
 }
 
-fn describe(function: &Function) -> String {
+pub(super) fn describe(function: &Function) -> String {
     let spec = &function.spec;
     let mut text = format!("{}\n\n{}\n\neffect: {}", spec.signature(), spec.summary, function.effect().name());
     if spec.tier > Tier::Mild {

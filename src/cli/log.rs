@@ -102,6 +102,11 @@ pub fn run(args: &LogArgs, viewer: &Viewer<'_>, out: &mut dyn Write) -> Result<i
     }
 }
 
+/// Prints a run for people, as `runbook log show` does.
+pub(crate) fn print_run(out: &mut dyn Write, journal: &journal::Journal, color: bool) -> io::Result<()> {
+    show::print(out, journal, Paint(color))
+}
+
 fn print_json(out: &mut dyn Write, value: &serde_json::Value) -> io::Result<()> {
     writeln!(out, "{value:#}")
 }

@@ -8,6 +8,7 @@ pub mod functions;
 pub mod log;
 pub mod reference;
 pub mod render;
+pub mod repl;
 pub mod run;
 pub mod summary;
 pub mod terminal;
@@ -51,6 +52,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Check scripts without running anything: for editors, pre-commit hooks and CI.
     Check(check::CheckArgs),
+    /// Type functions at a prompt; every call is recorded as in a run.
+    Repl(Box<repl::ReplArgs>),
     /// Say what functions there are, or how one is called.
     Functions(functions::FunctionsArgs),
     /// Look at recorded runs.
@@ -125,6 +128,7 @@ fn dispatch(command: Command) -> i32 {
     let result = match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args, out),
+        Command::Repl(args) => repl::run(&args),
         Command::Functions(args) => functions::run(&args, out),
         Command::Log(args) => look(&args, out),
         Command::Trust(args) => {

@@ -7,8 +7,17 @@ use comfy_table::{ContentArrangement, Table, presets};
 use crate::call::Change;
 use crate::model::{Map, Value, text};
 
-/// More rows than this are counted, not shown.
-const ROWS: usize = 200;
+/// How much is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// More rows than this are counted, not shown.
+    pub rows: usize,
+    /// How to see the rest, for the line that counts it.
+    pub rest: &'static str,
+}
+
+/// What a run shows.
+const IN_RUNS: Most = Most { rows: 200, rest: "" };
 
 /// The terminal's width, or 120 columns where there is none.
 pub fn width() -> usize {
@@ -16,34 +25,39 @@ pub fn width() -> usize {
     size.filter(|columns| *columns >= 20).unwrap_or(120)
 }
 
-/// A value under a heading.
+/// A value under a heading, as runs show it.
 pub fn value(value: &Value, title: Option<&str>, width: usize) -> String {
-    let body = match value {
-        Value::List(items) if items.is_empty() => "(none)".to_owned(),
-        Value::List(items) if items.iter().all(|item| matches!(item, Value::Map(_))) => table(items, width),
-        Value::List(items) => {
-            let shown = items.iter().take(ROWS).map(|item| format!("- {}", cell(item)));
-            shown.chain(more(items.len())).collect::<Vec<_>>().join("\n")
-        }
-        Value::Map(map) => tree(map, 0),
-        Value::Null => "()".to_owned(),
-        other => cell(other),
-    };
+    let body = body(value, width, IN_RUNS);
     match title {
         Some(title) => format!("{}\n{body}", text::one_line(title)),
         None => body,
     }
 }
 
-fn more(count: usize) -> Option<String> {
-    (count > ROWS).then(|| format!("… {} more", count - ROWS))
+/// A value without a heading.
+pub fn body(value: &Value, width: usize, most: Most) -> String {
+    match value {
+        Value::List(items) if items.is_empty() => "(none)".to_owned(),
+        Value::List(items) if items.iter().all(|item| matches!(item, Value::Map(_))) => table(items, width, most),
+        Value::List(items) => {
+            let shown = items.iter().take(most.rows).map(|item| format!("- {}", cell(item)));
+            shown.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
+        }
+        Value::Map(map) => tree(map, 0, most),
+        Value::Null => "()".to_owned(),
+        other => cell(other),
+    }
+}
+
+fn more(count: usize, most: Most) -> Option<String> {
+    (count > most.rows).then(|| format!("… {} more{}", count - most.rows, most.rest))
 }
 
 /// Columns that say what a row is about come first; the others follow by name.
 const FIRST: [&str; 9] = ["time", "service", "workload", "name", "pod", "target", "namespace", "ok", "ready"];
 
-fn table(items: &[Value], width: usize) -> String {
-    let maps: Vec<&Map> = items.iter().take(ROWS).filter_map(Value::as_map).collect();
+fn table(items: &[Value], width: usize, most: Most) -> String {
+    let maps: Vec<&Map> = items.iter().take(most.rows).filter_map(Value::as_map).collect();
     let keys: BTreeSet<&str> = maps.iter().flat_map(|map| map.keys().map(String::as_str)).collect();
     let mut columns: Vec<&str> = FIRST.into_iter().filter(|key| keys.contains(key)).collect();
     columns.extend(keys.into_iter().filter(|key| !FIRST.contains(key)));
@@ -62,18 +76,18 @@ fn table(items: &[Value], width: usize) -> String {
         table.add_row(columns.iter().map(|key| map.get(*key).map(cell).unwrap_or_default()));
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.chain(more(items.len())).collect::<Vec<_>>().join("\n")
+    lines.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
 }
 
-fn tree(map: &Map, depth: usize) -> String {
+fn tree(map: &Map, depth: usize, most: Most) -> String {
     let indent = "  ".repeat(depth);
     let lines = map.iter().map(|(key, value)| {
         let key = text::one_line(key);
         match value {
-            Value::Map(inner) if !inner.is_empty() => format!("{indent}{key}:\n{}", tree(inner, depth + 1)),
+            Value::Map(inner) if !inner.is_empty() => format!("{indent}{key}:\n{}", tree(inner, depth + 1, most)),
             Value::List(items) if items.iter().any(|item| matches!(item, Value::Map(_) | Value::List(_))) => {
-                let rows = items.iter().take(ROWS).map(|item| format!("{indent}  - {}", cell(item)));
-                format!("{indent}{key}:\n{}", rows.chain(more(items.len())).collect::<Vec<_>>().join("\n"))
+                let rows = items.iter().take(most.rows).map(|item| format!("{indent}  - {}", cell(item)));
+                format!("{indent}{key}:\n{}", rows.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n"))
             }
             other => format!("{indent}{key}: {}", cell(other)),
         }

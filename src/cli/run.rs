@@ -89,7 +89,7 @@ Examples:
 /// So long a line about a signal may take to reach the terminal.
 const SAYING: Duration = Duration::from_millis(50);
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it must read NAME=VALUE".to_owned()),

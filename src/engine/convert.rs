@@ -45,6 +45,27 @@ pub fn to_shown(dynamic: &Dynamic) -> Result<Value, Failure> {
     convert(dynamic, Rows::ByShape)
 }
 
+/// [`to_shown`], with what has no value of ours by its name.
+pub fn to_printed(dynamic: &Dynamic) -> Value {
+    if let Ok(value) = to_shown(dynamic) {
+        return value;
+    }
+    if let Some(items) = dynamic.read_lock::<rhai::Array>() {
+        return Value::List(items.iter().map(to_printed).collect());
+    }
+    if let Some(map) = dynamic.read_lock::<rhai::Map>() {
+        return Value::Map(map.iter().map(|(key, item)| (key.to_string(), to_printed(item))).collect());
+    }
+    if dynamic.is::<FnPtr>() { "<closure>".into() } else { dynamic.to_string().into() }
+}
+
+/// Whether a value is rows of a database, or holds some.
+pub fn holds_rows(dynamic: &Dynamic) -> bool {
+    dynamic.tag() == ROW_TAG
+        || dynamic.read_lock::<rhai::Array>().is_some_and(|items| items.iter().any(holds_rows))
+        || dynamic.read_lock::<rhai::Map>().is_some_and(|map| map.values().any(holds_rows))
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Rows {
     AsTheyAre,

@@ -296,7 +296,7 @@ fn gathered(ends: Vec<Branch>, at: &crate::model::Position) -> Outcome {
 }
 
 fn runbook(shared: &Shared, _: &NativeCallContext<'_>, _: Dynamic, _: &Args) -> Outcome {
-    Ok(to_dynamic(&shared.params))
+    Ok(to_dynamic(&shared.params()))
 }
 
 /// The frame of the run itself, to begin with.

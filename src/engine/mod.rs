@@ -44,8 +44,8 @@ const OPERATIONS: u64 = 500_000_000;
 pub struct Shared {
     /// The calls.
     pub pipeline: Pipeline,
-    /// The run's parameters, for `runbook(…)`.
-    pub params: Value,
+    /// The run's parameters, for `runbook(…)`; a sitting has those of the script that it steps through.
+    pub params: Mutex<Value>,
     /// What can take the run's steps back, oldest first.
     pub rollbacks: Mutex<Vec<step::Rollback>>,
     /// Which steps run.
@@ -55,6 +55,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The run's parameters.
+    pub fn params(&self) -> Value {
+        self.params.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
     /// What a run's functions share.
     pub fn new(pipeline: Pipeline, params: Value) -> Arc<Self> {
         Self::gated(pipeline, params, steps::Gate::default())
@@ -62,7 +67,7 @@ impl Shared {
 
     /// What a run's functions share, where not every step runs.
     pub fn gated(pipeline: Pipeline, params: Value, gate: steps::Gate) -> Arc<Self> {
-        Arc::new(Self { pipeline, params, gate, rollbacks: Mutex::default(), passed_failures: Mutex::default() })
+        Arc::new(Self { pipeline, params: Mutex::new(params), gate, rollbacks: Mutex::default(), passed_failures: Mutex::default() })
     }
 }
 
@@ -116,10 +121,15 @@ fn limits(engine: &mut Engine) {
     engine.disable_symbol("eval");
     // Rhai reserves `default` and does nothing with it; a parameter's default should be called that.
     #[allow(deprecated)] // Volatile, not deprecated: the version is pinned.
-    engine.on_parse_token(|token, _, _| match token {
+    engine.on_parse_token(|token, _, _| token_of_ours(token));
+}
+
+/// A token of the language as runbooks have it.
+pub fn token_of_ours(token: Token) -> Token {
+    match token {
         Token::Reserved(word) if *word == "default" => Token::Identifier(word),
         other => other,
-    });
+    }
 }
 
 /// Runs a script to its end.
@@ -127,14 +137,22 @@ fn limits(engine: &mut Engine) {
 /// A script that swallowed a denial, a cancellation or a lost journal has failed with it all the same.
 pub fn run(engine: &Engine, shared: &Shared, script: &Script) -> Result<Dynamic, Diagnostic> {
     let mut scope = Scope::new();
-    let result = engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast);
+    settled(shared, engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast), &|error| explained(engine, script, error))
+}
+
+/// What an evaluation came to: the latch's failure outweighs what the script made of it.
+pub fn settled(
+    shared: &Shared,
+    result: Result<Dynamic, Box<EvalAltResult>>,
+    explain: &dyn Fn(&EvalAltResult) -> Diagnostic,
+) -> Result<Dynamic, Diagnostic> {
     let latched = shared.pipeline.latch.check().err();
     match (result, latched) {
         (Ok(value), None) => Ok(value),
-        (Err(error), None) => Err(explained(engine, script, &error)),
+        (Err(error), None) => Err(explain(&error)),
         (Ok(_), Some(failure)) => Err(Diagnostic::at(failure, shared.pipeline.latch.placed().unwrap_or_default())),
         (Err(error), Some(failure)) => {
-            let mut diagnostic = explained(engine, script, &error);
+            let mut diagnostic = explain(&error);
             diagnostic.failure = failure;
             // The script may have swallowed the error, and come to its end elsewhere.
             if let Some(at) = shared.pipeline.latch.placed()
@@ -148,7 +166,7 @@ pub fn run(engine: &Engine, shared: &Shared, script: &Script) -> Result<Dynamic,
 }
 
 /// An error with the names that may have been meant.
-fn explained(engine: &Engine, script: &Script, error: &EvalAltResult) -> Diagnostic {
+pub fn explained(engine: &Engine, script: &Script, error: &EvalAltResult) -> Diagnostic {
     let (tree, builtins) = (tree::Tree::new(&script.ast), names::builtins(engine));
     let known = names::Known::new(&tree, &builtins, &|path| script.functions_of(path));
     Diagnostic::explained(error, &script.name, Some(&known))

@@ -113,6 +113,11 @@ impl Script {
         Ok(())
     }
 
+    /// The title that its header states.
+    pub fn title(&self) -> Option<&str> {
+        self.header.as_ref().map(|header| header.title.as_str())
+    }
+
     /// The text of the script or of a module of it, for diagnostics.
     pub fn source(&self, name: &str) -> Option<String> {
         if name == self.name { Some(self.text.clone()) } else { self.modules.get(name).map(|module| module.text.clone()) }
@@ -144,7 +149,7 @@ fn sha256(text: &str) -> String {
 }
 
 /// A script function that bears a host function's name would be called instead of it.
-fn shadowing(ast: &AST, file: &str, text: &str) -> Result<(), Diagnostic> {
+pub fn shadowing(ast: &AST, file: &str, text: &str) -> Result<(), Diagnostic> {
     match syntax::hidden(&Tree::new(ast), text).into_iter().next() {
         Some((failure, at)) => Err(Diagnostic::at(failure, diagnostic::position(file, at))),
         None => Ok(()),

@@ -105,7 +105,7 @@ pub(super) fn pair(lines: &[Line]) -> Result<Vec<RecordedCall>, String> {
                     return Err(format!("line {number}: {what} has an outcome already, or was never intended"));
                 }
             }
-            Entry::Run(_) | Entry::Step(_) | Entry::Decision(_) | Entry::Finding(_) | Entry::End(_) => {}
+            Entry::Run(_) | Entry::Input(_) | Entry::Step(_) | Entry::Decision(_) | Entry::Finding(_) | Entry::End(_) => {}
         }
     }
     Ok(calls)

@@ -102,7 +102,7 @@ impl Chain<'_> {
         };
         match (number, &entry) {
             (1, Entry::Run(_)) | (2.., Entry::Step(_) | Entry::Call(_) | Entry::Intent(_) | Entry::Outcome(_)) => {}
-            (2.., Entry::Decision(_) | Entry::Finding(_) | Entry::End(_)) => {}
+            (2.., Entry::Input(_) | Entry::Decision(_) | Entry::Finding(_) | Entry::End(_)) => {}
             (1, _) => return fault(1, "it is not a run's header"),
             _ => return fault(number, "it is a second header"),
         }

@@ -14,6 +14,8 @@ use crate::model::{CallId, Effect, Failure, Position, Provenance, Tier, Value};
 pub enum Entry<'a> {
     /// The first line.
     Run(Box<Header>),
+    /// What a person typed in a sitting, before it runs.
+    Input(Input<'a>),
     /// A step begins or ends.
     Step(Step<'a>),
     /// A call that leaves nothing behind: one line with its outcome.
@@ -85,6 +87,18 @@ pub struct LineRef {
     pub line: u64,
     /// SHA-256 of the line's bytes, without the newline.
     pub sha256: Hash,
+}
+
+/// What a person typed in a sitting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input<'a> {
+    /// Its number in the sitting, from 1; calls name it as their file.
+    pub input: u32,
+    /// The text, masked; of several lines where it was typed on several.
+    pub text: Cow<'a, str>,
+    /// SHA-256 of the script that it runs and of that script's imports, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, String>,
 }
 
 /// A step begins or ends.

@@ -114,6 +114,11 @@ impl Writer {
         })
     }
 
+    /// Takes the gathered lines to the file, so that they outlive this process.
+    pub fn flush(&self) -> Result<(), Failure> {
+        self.with(Inner::flush)
+    }
+
     /// Makes everything so far durable: lines and payloads. To be called before a change or a message leaves.
     pub fn sync(&self) -> Result<(), Failure> {
         self.with(|inner| {

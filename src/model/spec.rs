@@ -256,7 +256,7 @@ pub struct Param {
 }
 
 /// One key of a function's options map.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Opt {
     /// The key.
     pub name: &'static str,

@@ -47,7 +47,7 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
         _ => given?,
     };
     let root = config.root.clone();
-    let pipeline = setup::pipeline(request, config, staged, &script, &params, ui, latch)?;
+    let pipeline = setup::pipeline(request, config, staged, Some(&script), &params, ui, latch)?;
     // What comes in by the command line is masked like what comes from a system.
     let params = pipeline.masker.value(params);
     let shared = Shared::gated(pipeline, params, gate);
@@ -69,7 +69,7 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
             shared.pipeline.ui.event(&crate::call::ui::Event::Note(&format!("the rollback failed: {}", failure.message)));
         }
     }
-    Ok(finish(&shared, &script, diagnostic))
+    Ok(finish(&shared, Some(&script), diagnostic))
 }
 
 /// Which steps are to run.
@@ -94,7 +94,7 @@ fn started(shared: &Shared, script: &Script) -> crate::call::ui::Started {
     crate::call::ui::Started {
         run: pipeline.journal.run_id().to_owned(),
         script: script.name.clone(),
-        title: script.header.as_ref().map(|header| header.title.clone()).unwrap_or_default(),
+        title: script.title().unwrap_or_default().to_owned(),
         environment: pipeline.platform.environment().name.clone(),
         platform: pipeline.platform_name.clone(),
         dry_run: pipeline.mode == Mode::Rehearse,
@@ -112,8 +112,8 @@ fn all_replayed(shared: &Shared, script: &Script) -> Result<(), Diagnostic> {
     }
 }
 
-/// Writes the footer and sums up.
-fn finish(shared: &Shared, script: &Script, mut diagnostic: Option<Diagnostic>) -> Finished {
+/// Writes the footer and sums up; a sitting has no script.
+pub fn finish(shared: &Shared, script: Option<&Script>, mut diagnostic: Option<Diagnostic>) -> Finished {
     let pipeline = &shared.pipeline;
     let passed: Vec<Passed> = shared
         .passed_failures
@@ -158,12 +158,12 @@ fn finish(shared: &Shared, script: &Script, mut diagnostic: Option<Diagnostic>) 
     let (changes, messages) = ledger.changes.into_iter().partition(|change| change.effect == Effect::Change);
     let summary = Summary {
         run: pipeline.journal.run_id().to_owned(),
-        script: script.name.clone(),
-        title: script.header.as_ref().map(|header| header.title.clone()).unwrap_or_default(),
+        script: script.map(|script| script.name.clone()).unwrap_or_default(),
+        title: script.and_then(Script::title).unwrap_or_default().to_owned(),
         environment,
         platform: pipeline.platform_name.clone(),
         dry_run: pipeline.mode == Mode::Rehearse,
-        params: shared.params.clone(),
+        params: shared.params(),
         status,
         exit,
         duration_ms,

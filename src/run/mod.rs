@@ -4,6 +4,7 @@ pub mod batch;
 pub mod doctor;
 pub mod exit;
 pub mod recording;
+pub mod repl;
 pub mod rollback;
 pub mod setup;
 pub mod trace;

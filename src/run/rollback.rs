@@ -17,7 +17,7 @@ pub const ANSWER: &str = "rollback";
 /// They are listed before they run, and the first that fails ends it: what it left must be looked at by a person.
 pub fn offer(engine: &Engine, shared: &Shared) -> Result<(), Failure> {
     let mut steps = std::mem::take(&mut *shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner));
-    let changed: Vec<String> = shared.pipeline.ledger().inverses.iter().filter_map(|(step, _)| step.clone()).collect();
+    let changed: Vec<String> = shared.pipeline.ledger().inverses.iter().filter_map(|inverse| inverse.step.clone()).collect();
     steps.retain(|step| !step.never && (step.block.is_some() || changed.iter().any(|title| **title == *step.step)));
     // A stable sort keeps the order in time within each half.
     steps.sort_by_key(|step| step.failed);
@@ -47,8 +47,8 @@ fn describe(shared: &Shared, step: &Rollback) -> String {
         Some(_) => "its rollback block".to_owned(),
         None => {
             let ledger = shared.pipeline.ledger();
-            let own = ledger.inverses.iter().filter(|(title, _)| title.as_deref() == Some(&*step.step));
-            let targets: Vec<String> = own.map(|(_, inverse)| inverse.target()).collect();
+            let own = ledger.inverses.iter().filter(|inverse| inverse.step.as_deref() == Some(&*step.step));
+            let targets: Vec<String> = own.map(|inverse| inverse.write.target()).collect();
             format!("the recorded inverses of {}", targets.join(", "))
         }
     };

@@ -108,12 +108,12 @@ fn folder(request: &Request, config: &Config) -> std::path::PathBuf {
     request.journal.clone().unwrap_or_else(|| config.journal_folder())
 }
 
-/// Begins the journal and puts the pipeline together.
+/// Begins the journal and puts the pipeline together; a sitting has no script.
 pub fn pipeline(
     request: &Request,
     config: Arc<Config>,
     staged: Staged,
-    script: &Script,
+    script: Option<&Script>,
     params: &Value,
     ui: Arc<dyn Ui>,
     latch: Arc<Latch>,
@@ -144,7 +144,7 @@ pub fn pipeline(
     })
 }
 
-fn header(request: &Request, config: &Config, staged: &Staged, script: &Script, params: &Value, environment: &Environment) -> Header {
+fn header(request: &Request, config: &Config, staged: &Staged, script: Option<&Script>, params: &Value, environment: &Environment) -> Header {
     let user = repository::user();
     let now = MachineClock::default().now();
     let random = u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default());
@@ -152,9 +152,9 @@ fn header(request: &Request, config: &Config, staged: &Staged, script: &Script, 
         run: journal::new_run_id(now, random),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         project: config.root.display().to_string(),
-        script: script.name.clone(),
-        title: script.header.as_ref().map(|header| header.title.clone()).unwrap_or_default(),
-        sources: script.hashes.clone(),
+        script: script.map(|script| script.name.clone()).unwrap_or_default(),
+        title: script.and_then(Script::title).unwrap_or_default().to_owned(),
+        sources: script.map(|script| script.hashes.clone()).unwrap_or_default(),
         config: config.hash.clone(),
         commit: repository::commit(commit_root(config, &request.folder)),
         user: user.name,

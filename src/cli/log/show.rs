@@ -106,6 +106,12 @@ impl Timeline<'_> {
     fn line(&mut self, line: &Line) -> io::Result<()> {
         match &line.entry {
             Entry::Run(_) | Entry::Outcome(_) | Entry::End(_) => Ok(()),
+            Entry::Input(input) => {
+                // Calls that follow are this input's.
+                self.step = Some(String::new());
+                let text: Vec<String> = input.text.lines().map(|line| text::short(line, WIDE)).collect();
+                writeln!(self.out, "\n{} {}", self.paint.bold(format!("{}>", input.input)), text.join("\n   "))
+            }
             Entry::Step(step) => {
                 self.enter(Some(&step.step))?;
                 let took = step.ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
