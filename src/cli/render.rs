@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::call::Change;
 use crate::model::{Map, Value, text};
@@ -66,17 +66,76 @@ fn table(items: &[Value], width: usize, most: Most) -> String {
         let values = || maps.iter().filter_map(|map| map.get(*key));
         values().any(|value| !cell(value).is_empty()) && !values().any(|value| matches!(value, Value::Map(_)))
     });
+    let mut columns: Vec<Column<'_>> = columns.into_iter().map(|key| Column::new(key, &maps)).collect();
+    let aside = fit(&mut columns, width);
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX));
-    table.set_header(columns.iter().map(|key| key.to_uppercase()));
-    for map in maps {
-        table.add_row(columns.iter().map(|key| map.get(*key).map(cell).unwrap_or_default()));
+    table.set_header(columns.iter().map(|column| column.key.to_uppercase()));
+    for row in 0..maps.len() {
+        table.add_row(columns.iter().map(|column| column.cells[row].as_str()));
+    }
+    for (column, one) in table.column_iter_mut().zip(&columns) {
+        if !one.flows {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
-    lines.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
+    lines.chain(aside).chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
+}
+
+/// A column of a table.
+struct Column<'a> {
+    key: &'a str,
+    cells: Vec<String>,
+    width: usize,
+    /// Whether it is text that can go over several lines; a name that is broken cannot be copied.
+    flows: bool,
+}
+
+/// The least that flowing text needs.
+const FLOWING: usize = 24;
+
+impl<'a> Column<'a> {
+    fn new(key: &'a str, maps: &[&Map]) -> Self {
+        let cells: Vec<String> = maps.iter().map(|map| map.get(key).map(cell).unwrap_or_default()).collect();
+        let widest = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let flows = widest > FLOWING && cells.iter().any(|cell| cell.contains(' '));
+        Self { key, width: widest.max(key.chars().count()), cells, flows }
+    }
+
+    /// The text that all rows have, where it is the same.
+    fn same(&self) -> Option<&str> {
+        let first = self.cells.first().filter(|_| self.cells.len() > 1)?;
+        (!matches!(first.as_str(), "yes" | "no" | "") && self.cells.iter().all(|cell| cell == first)).then_some(first)
+    }
+
+    fn takes(&self) -> usize {
+        2 + if self.flows { self.width.min(FLOWING) } else { self.width }
+    }
+}
+
+/// Takes out columns until the rest fits: what is the same in every row is told once, then the widest go.
+fn fit(columns: &mut Vec<Column<'_>>, width: usize) -> Option<String> {
+    let (mut told, mut left_out) = (Vec::new(), Vec::new());
+    while columns.len() > 2 && columns.iter().map(Column::takes).sum::<usize>() > width {
+        let same = columns.iter().enumerate().filter(|(_, column)| column.same().is_some());
+        let widest_same = same.max_by_key(|(_, column)| column.width).map(|(number, _)| number);
+        let spare = columns.iter().enumerate().filter(|(_, column)| !FIRST.contains(&column.key) && !column.flows);
+        let widest = spare.max_by_key(|(_, column)| column.width).map(|(number, _)| number);
+        let Some(number) = widest_same.or(widest) else { break };
+        let column = columns.remove(number);
+        match column.same() {
+            Some(value) => told.push(format!("{} {value}", column.key)),
+            None => left_out.push(column.key.to_owned()),
+        }
+    }
+    let told = (!told.is_empty()).then(|| format!("all: {}", told.join(", ")));
+    let left_out = (!left_out.is_empty()).then(|| format!("not shown: {}", left_out.join(", ")));
+    let aside: Vec<String> = told.into_iter().chain(left_out).collect();
+    (!aside.is_empty()).then(|| format!(" ({})", aside.join("; ")))
 }
 
 fn tree(map: &Map, depth: usize, most: Most) -> String {
@@ -132,6 +191,17 @@ mod tests {
         let rows =
             Value::List(vec![map! { "ok" => true, "name" => "a", "x" => "" }, map! { "ok" => false, "name" => "b\u{1b}[2J", "x" => "" }]);
         assert_eq!(value(&rows, Some("Title"), 80), "Title\n NAME        OK\n a           yes\n b\\u{1b}[2J  no");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_says_what_it_leaves_out_and_breaks_no_name() {
+        let row = |n: i64| map! { "name" => format!("api-gateway-v55qn4vl9s-{n}"), "phase" => "Running", "ip" => format!("10.244.171.2{n}"), "restarts" => n };
+        let rows = Value::List(vec![row(1), row(2)]);
+        assert_eq!(
+            value(&rows, None, 40),
+            " NAME                      RESTARTS\n api-gateway-v55qn4vl9s-1  1\n api-gateway-v55qn4vl9s-2  2\n (all: phase Running; not shown: ip)"
+        );
+        assert_eq!(value(&rows, None, 80).lines().next(), Some(" NAME                      IP             PHASE    RESTARTS"));
     }
 
     #[test]

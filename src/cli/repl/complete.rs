@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn functions_variables_and_words_of_the_language() {
         assert_eq!(completed("let x = sca|"), ["let x = scale(", "let x = scaled", "let x = scales("]);
-        assert_eq!(completed("cluster_i|"), ["cluster_info("]);
+        assert_eq!(completed("cluster_i|"), ["cluster_info()"]);
         assert_eq!(completed("scal|(\"a\", 1)"), ["scale(\"a\", 1)", "scaled(\"a\", 1)", "scales(\"a\", 1)"]);
         assert_eq!(completed("heal|"), ["health::"]);
         assert_eq!(completed("health::|"), ["health::down(", "health::slow("]);

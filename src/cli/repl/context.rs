@@ -2,7 +2,7 @@
 
 use crate::call::Function;
 use crate::host;
-use crate::model::spec::{Opt, Param, Type};
+use crate::model::spec::{Group, Opt, Param, Type};
 use crate::run::repl::scan::{Kind, Opener, Scan};
 
 /// The place of the cursor.
@@ -224,7 +224,10 @@ fn wanted(text: &str, scan: &Scan) -> Wanted {
     }
     match called(text, scan) {
         Some(call) if !scan.open[call.level + 1..].iter().any(|open| open.opener == Opener::Map) => {
-            call.param().map_or(Wanted::Unknown, |param| Wanted::Argument(call.function.spec.name, param.ty))
+            let spec = &call.function.spec;
+            // A URL may begin with a service's name.
+            let service = call.argument == 0 && spec.group == Group::Http;
+            call.param().map_or(Wanted::Unknown, |param| Wanted::Argument(spec.name, if service { Type::Target } else { param.ty }))
         }
         _ => Wanted::Unknown,
     }

@@ -164,7 +164,8 @@ impl Repl {
         self.ui.clear();
         match outcome {
             Outcome::Value { shown, hidden } => {
-                if !commands::is_told(&shown) {
+                // `;` at the end keeps a result from being shown, and it is `_` all the same.
+                if !commands::is_told(&shown) && !text.trim_end().ends_with(';') {
                     self.printer.result(&shown, hidden);
                 }
                 Flow::On

@@ -49,7 +49,9 @@ impl Printer {
         let rows = if self.screen { height.saturating_sub(5).max(5) } else { usize::MAX };
         let mut shown = body(value, width, Most { rows, rest: REST });
         let lines = shown.lines().count();
-        if lines > rows.saturating_add(2) {
+        // Rows are counted already; they are cut only where they go over many lines.
+        let most = if matches!(value, Value::List(_)) { rows.saturating_mul(2) } else { rows.saturating_add(2) };
+        if lines > most {
             let kept: Vec<&str> = shown.lines().take(rows).collect();
             shown = format!("{}\n… {} more lines{REST}", kept.join("\n"), lines - rows);
         }

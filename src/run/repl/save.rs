@@ -130,6 +130,8 @@ impl Writer {
                 Sort::Function | Sort::Step => self.outside(&statement),
                 Sort::Declaration => self.outside(&format!("{statement};")),
                 Sort::Other if wanted && Some(place) == last => self.outside(&format!("let {} = {statement};", name_of(number))),
+                // What only looked at a value does nothing.
+                Sort::Other if !does_something(&statement) => {}
                 Sort::Other => {
                     let statement = statement.strip_prefix("return ").unwrap_or(&statement);
                     self.add(format!("{statement};{}", marks(statement)));
@@ -159,7 +161,9 @@ impl Writer {
         let _ = writeln!(self.out, "\nstep {} {{", quoted(&title));
         for line in lines {
             // Texts of several lines must not be indented: that would be another text.
-            if line.contains(['`', '"']) && line.contains('\n') {
+            let scan = Scan::new(&line);
+            let text_of_lines = scan.tokens.iter().any(|token| token.kind == Token::Text && line[token.range.clone()].contains('\n'));
+            if text_of_lines {
                 let _ = writeln!(self.out, "{line}");
             } else {
                 line.lines().for_each(|line| self.out.push_str(&format!("    {line}\n")));
@@ -167,6 +171,12 @@ impl Writer {
         }
         self.out.push_str("}\n");
     }
+}
+
+/// Whether a statement calls or sets something.
+fn does_something(statement: &str) -> bool {
+    let scan = Scan::new(statement);
+    (0..scan.tokens.len()).any(|token| scan.tokens[token].kind == Token::Symbol && matches!(scan.text(statement, token), "(" | "="))
 }
 
 /// What a step does, by its gravest first call.
