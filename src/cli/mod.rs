@@ -124,7 +124,8 @@ fn nearest(mut error: clap::Error) -> clap::Error {
 }
 
 fn dispatch(command: Command) -> i32 {
-    let out = &mut io::stdout().lock();
+    // Not locked: branches of a `parallel` show values from threads of their own.
+    let out = &mut io::stdout();
     let result = match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args, out),

@@ -182,3 +182,12 @@ fn an_endless_loop_ends_by_a_signal_within_a_second() {
         project.run(["log", "verify", "last", "--journal", "j"]).status(0).stdout_has("to the run's end");
     }
 }
+
+#[test]
+fn branches_show_values_from_threads_of_their_own() {
+    let project = Project::new().config("[environments.test]\ncontext = \"none\"\nprotected = false\n");
+    let project = project.script("x.rhai", "parallel([|| show(1), || show(2)]);").timeout(Duration::from_secs(20));
+    project.run(["trust", "--yes"]).status(0);
+    let ran = project.run(["run", "x.rhai"]).status(0).recorded("ok", 0);
+    ran.stdout_has("1\n").stdout_has("2\n");
+}
