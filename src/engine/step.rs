@@ -186,7 +186,8 @@ impl Shared {
         self.step_line(title, state, at, elapsed, None)
     }
 
-    fn step_line(
+    /// Puts a step's state on record, with who decided it, and tells the person.
+    pub fn step_line(
         &self,
         title: &str,
         state: StepState,

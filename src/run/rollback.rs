@@ -25,6 +25,8 @@ pub fn offer(engine: &Engine, shared: &Shared) -> Result<(), Failure> {
     if steps.is_empty() {
         return Ok(());
     }
+    // A question is no question while the run is to stop.
+    shared.pipeline.latch.reopen()?;
     let details = steps.iter().map(|step| describe(shared, step)).collect();
     let question = Question {
         environment: shared.pipeline.platform.environment().name.clone(),
@@ -37,7 +39,6 @@ pub fn offer(engine: &Engine, shared: &Shared) -> Result<(), Failure> {
     if !matches!(answer.trim(), "y" | "yes") {
         return Ok(());
     }
-    shared.pipeline.latch.reopen()?;
     steps.iter().try_for_each(|step| shared.roll_back(engine, step))
 }
 

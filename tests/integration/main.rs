@@ -19,6 +19,7 @@ mod mistakes;
 mod outage;
 mod parameters;
 mod rehearsal;
+mod repl;
 mod repository;
 mod scripts;
 mod services;

@@ -42,7 +42,7 @@ pub(super) fn complete(line: &str, cursor: usize, known: &dyn Known) -> (usize, 
             let keys = keys.into_iter().filter(|key| !key.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
             // A map's own keys are what is meant; methods come where there are none.
             let mut found = plain(keys, field, "");
-            if found.is_empty() || !field.is_empty() {
+            if found.is_empty() {
                 found.extend(plain(METHODS.iter().map(|name| (*name).to_owned()), field, opening(after)));
             }
             (field, found)
@@ -225,7 +225,8 @@ mod tests {
         assert_eq!(completed("scal|(\"a\", 1)"), ["scale(\"a\", 1)", "scaled(\"a\", 1)", "scales(\"a\", 1)"]);
         assert_eq!(completed("heal|"), ["health::"]);
         assert_eq!(completed("health::|"), ["health::down(", "health::slow("]);
-        assert_eq!(completed("before.spec.re|"), ["before.spec.reduce(", "before.spec.replace(", "before.spec.replicas", "before.spec.reverse("]);
+        assert_eq!(completed("before.spec.re|"), ["before.spec.replicas"]);
+        assert_eq!(completed("before.fil|"), ["before.filter("]);
         assert_eq!(completed("before.spec.|"), ["before.spec.replicas", "before.spec.selector"]);
         assert!(completed("12|").is_empty() && completed("// sca|").is_empty());
     }

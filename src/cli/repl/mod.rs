@@ -84,6 +84,8 @@ pub fn run(args: &ReplArgs) -> Result<i32, Failure> {
         folder: here()?,
         dirs: dirs.clone(),
         params: Vec::new(),
+        from: None,
+        interactive: false,
         environment: args.env.clone(),
         stage: match &args.world {
             Some(None) => Stage::HealthyWorld,

@@ -102,7 +102,7 @@ fn paged(text: &str) -> io::Result<()> {
     let mut pager = command.spawn()?;
     if let Some(mut input) = pager.stdin.take() {
         // One that is left early has closed its end.
-        let _ = input.write_all(text.as_bytes());
+        let _ = writeln!(input, "{text}");
     }
     pager.wait().map(|_| ())
 }

@@ -210,7 +210,7 @@ impl Session {
         }
         let last = text.trim_end();
         // An empty line says that this is all there is.
-        if last.is_empty() || text[last.len()..].matches('\n').count() > 1 {
+        if last.is_empty() || text[last.len()..].contains('\n') {
             return false;
         }
         self.state.parse(text).is_err_and(|error| {

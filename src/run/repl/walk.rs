@@ -9,9 +9,11 @@ use super::guarded;
 use super::items::{self, Item, Sort};
 use super::Session;
 use super::save::Became;
+use super::scan::{Kind, Scan};
 use crate::call::ui::Question;
 use crate::engine::{self, Diagnostic, Script, header};
-use crate::model::{Failure, Kind};
+use crate::journal::entry::StepState;
+use crate::model::{Failure, Kind as FailureKind, Position};
 
 /// How a script ended that was stepped through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl Session {
         *self.shared.params.lock().unwrap_or_else(PoisonError::into_inner) = given;
         self.shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.state.add_source(&script.name, &script.text);
-        script.modules.iter().for_each(|(name, text)| self.state.add_source(name, text));
+        script.modules.iter().for_each(|(name, module)| self.state.add_source(name, &module.text));
         self.state.add_functions(&script.ast);
         let walked = self.parts(&script);
         self.names.outdated();
@@ -77,6 +79,7 @@ impl Session {
                     Choice::All => all = true,
                     Choice::Skip => {
                         skipped += 1;
+                        self.record_skip(script, &item);
                         continue;
                     }
                     Choice::Stop => return self.stopped(),
@@ -94,7 +97,7 @@ impl Session {
                     Ok(false) => return Walked::Through(skipped),
                     Err(diagnostic) => self.fail_without_offer(diagnostic),
                 };
-                if !self.somebody || self.latch.reopen().is_err() || failure.kind == Kind::Denied {
+                if !self.somebody || self.latch.reopen().is_err() || failure.kind == FailureKind::Denied {
                     return self.stopped();
                 }
                 match self.choose_again(&failure) {
@@ -111,6 +114,19 @@ impl Session {
             }
         }
         Walked::Through(skipped)
+    }
+
+    /// A step that a person leaves out is on record as such.
+    fn record_skip(&self, script: &Script, item: &Item) {
+        let text = &script.text[item.range.clone()];
+        let scan = Scan::new(text);
+        if item.sort != Sort::Step || scan.tokens.get(1).is_none_or(|title| title.kind != Kind::Text) {
+            return;
+        }
+        let line = script.text[..item.range.start].matches('\n').count() + 1;
+        let at = Position { file: script.name.as_str().into(), line: u32::try_from(line).unwrap_or(0), column: 1 };
+        let title = scan.text(text, 1).trim_matches('"');
+        let _ = self.shared.step_line(title, StepState::Skipped, &at, None, Some("person"));
     }
 
     fn rollbacks(&self) -> usize {
@@ -140,7 +156,7 @@ impl Session {
             "r" | "run" | "y" | "yes" => Some(Choice::Run),
             "a" | "all" => Some(Choice::All),
             "s" | "skip" | "k" => Some(Choice::Skip),
-            "q" | "quit" => Some(Choice::Stop),
+            "q" | "quit" | "stop" => Some(Choice::Stop),
             _ => None,
         })
     }
@@ -150,7 +166,7 @@ impl Session {
         self.ask(&text, Vec::new(), "[r]etry [s]kip [q]uit", |answer| match answer {
             "r" | "retry" => Some(Choice::Run),
             "s" | "skip" | "k" => Some(Choice::Skip),
-            "q" | "quit" => Some(Choice::Stop),
+            "q" | "quit" | "stop" => Some(Choice::Stop),
             _ => None,
         })
     }

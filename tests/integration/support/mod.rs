@@ -1,5 +1,6 @@
 //! A project of its own for each test, and the real binary run in it with a cleared environment.
 
+pub mod pty;
 mod ran;
 mod real;
 mod standin;
