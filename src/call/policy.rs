@@ -56,6 +56,11 @@ impl Policy {
         Self { asks, environment: environment.to_owned(), yes, confirm, said: Mutex::default() }
     }
 
+    /// Forgets what the person said for more than one change: at a prompt "all" means all of one input.
+    pub fn forget(&self) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Said::default();
+    }
+
     /// How grave a write is: the function's tier, raised by what it does and by what the script says, never lowered.
     pub fn tier(stated: Tier, asked: Option<&str>, prepared: &Prepared) -> Tier {
         let found = match &prepared.write {
@@ -227,5 +232,7 @@ mod tests {
         assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("")).verdict, Verdict::No);
         assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("a")).verdict, Verdict::Go);
         assert_eq!(policy.decide(&elsewhere, Tier::Severe, &scale(7, 0), &Says("")).verdict, Verdict::No);
+        policy.forget();
+        assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("")).verdict, Verdict::No);
     }
 }

@@ -24,5 +24,6 @@ mod repository;
 mod scripts;
 mod services;
 mod services_outage;
+mod services_repl;
 mod steps;
 mod view;

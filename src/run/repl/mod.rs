@@ -98,6 +98,7 @@ impl Session {
         self.inputs += 1;
         let name = format!("input {}", self.inputs);
         let mark = self.state.mark();
+        self.shared.pipeline.policy.forget();
         // What can be taken back is what this input did.
         self.shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let result = match (self.record(text), self.state.compile(&name, text)) {
