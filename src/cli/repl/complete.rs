@@ -115,6 +115,8 @@ fn targets(text: &str, function: &str, end: &str, known: &dyn Known) -> Vec<Pair
         return plain(known.services(), text, if function == "http_health" { end } else { "" });
     }
     let found = known.found();
+    // Before the platform has answered nobody knows whether a name is the only one.
+    let end = if found.read { end } else { "" };
     if group == Some(Group::Nodes) {
         return plain(found.nodes.iter().cloned(), text, end);
     }
@@ -185,7 +187,7 @@ mod tests {
         }
         fn found(&self) -> Arc<Found> {
             let pods = (0..500).map(|n| format!("web-{n:03}")).collect();
-            Arc::new(Found { workloads: owned(&["deployment/api-gateway", "statefulset/postgres"]), pods, nodes: owned(&["node-1"]) })
+            Arc::new(Found { read: true, workloads: owned(&["deployment/api-gateway", "statefulset/postgres"]), pods, nodes: owned(&["node-1"]) })
         }
         fn services(&self) -> Vec<String> {
             owned(&["api-gateway", "audit-logging"])

@@ -16,6 +16,8 @@ const FRESH: Duration = Duration::from_secs(20);
 /// What there is on the platform. Names only: nothing else of what was read is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
+    /// Whether the platform has answered at all.
+    pub read: bool,
     /// `deployment/x`, `statefulset/x`, `daemonset/x`.
     pub workloads: Vec<String>,
     /// Pods of the environment's namespace.
@@ -97,7 +99,7 @@ impl Inner {
             })
             .collect();
         let answers = platform.read_all(&reads, &Cx { cancel: &self.cancel, progress: &|_| {} });
-        let mut found = Found::default();
+        let mut found = Found { read: true, ..Found::default() };
         let mut some = false;
         for (kind, answer) in KINDS.into_iter().zip(answers) {
             let Ok(answer) = answer else { continue };
