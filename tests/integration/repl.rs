@@ -271,6 +271,7 @@ fn a_change_of_mode_or_environment_starts_afresh() {
     screen.enter("let x = 1; scale(\"billing\", 2)").enter(":dry-run on").has("world:outage (dry-run) 00:00 > ").has("ended: run ");
     screen.enter("get(\"deployment/billing\").spec.replicas").has("\n0\n").enter("x").has("unknown variable `x`");
     screen.enter("scale(\"billing\", 7)").has("would_change").enter("get(\"deployment/billing\").spec.replicas").has("\n7\n");
+    screen.enter("http_health(\"billing\").ok").has("stale: ").enter("1").has("\n1\n");
     screen.enter(":undo").has("nothing was changed that could be taken back").has("a rehearsal changes nothing");
     screen.enter(":env prdo").has("unknown environment \"prdo\"").has("did you mean `prod`?").has("world:outage (dry-run) 00:00 > ");
     screen.enter(":dry-run off").has("world:outage 00:00 > ").enter("get(\"deployment/billing\").spec.replicas").has("\n0\n");
@@ -308,7 +309,7 @@ check(get("deployment/search-service").spec.replicas > 0, "search-service is dow
 fn a_script_is_stepped_through() {
     let project = outage().script("scripts/steps.rhai", STEPS);
     let mut screen = sitting(&project);
-    screen.send(&format!(":run steps n=3{ENTER}")).until("[r]un [s]kip [a]ll [q]uit").has("step \"First\"").has("(3 of 6, scripts/steps.rhai:6)");
+    screen.send(&format!(":run steps n=3{ENTER}")).until("[r]un [s]kip [a]ll [q]uit").has("step \"First\"").has("scripts/steps.rhai:6 (3 of 6)");
     screen.send(&format!("r{ENTER}")).until("replicas 0 → 3").until("step \"Second\"").send(&format!("what{ENTER}")).times("step \"Second\"", 2).send(&format!("r{ENTER}")).until("[r]etry [s]kip [q]uit");
     screen.has("consent is down").has(" --> scripts/steps.rhai:11:");
     // Meanwhile somebody else puts it right: here, nobody can; it is skipped.
@@ -368,7 +369,7 @@ fn long_results_are_cut_and_more_shows_them() {
 fn the_commands_tell_what_there_is() {
     let project = outage().env("PAGER", "cat");
     let mut screen = project.on_terminal(OUTAGE, 120, 60);
-    screen.prompted().enter(":help").has(":run SCRIPT [NAME=VALUE]…").has("This is a world: nothing real can change");
+    screen.prompted().enter(":help").has(":run SCRIPT [NAME=VALUE]…").has("A world: nothing real can change");
     screen.enter(":help scale").has("raises the tier;").enter(":functions restart").has("change (moderate): Restarts").enter(":help scael").has("did you mean `scale`?");
     screen.enter("note(\"seen\")").enter(":timeline").has("\n1> note(\"seen\")\n").has("it is still running");
     screen.enter(":journal").has(".jsonl").has("1 calls, 0 changes").enter(":jounral").has("did you mean `:journal`?").enter("help").has(":dry-run on|off");
@@ -443,4 +444,42 @@ fn a_batch_run_that_is_interrupted_asks_about_its_rollbacks() {
     let mut screen = project.on_terminal(["run", "x.rhai"], 100, 30);
     screen.until("▸ A").send(CTRL_C).until("roll back?").until("[y]es [n]o").send(&format!("y{ENTER}")).until("rolled back: A").has("note: taken back");
     assert_eq!(screen.ended(), Some(130));
+}
+
+/// What is typed in a sitting that a document shows: the lines behind prompts and questions, and those that go on.
+fn typed(sitting: &str) -> Vec<String> {
+    let mut inputs: Vec<String> = Vec::new();
+    for line in sitting.lines() {
+        let behind = line.split_once(" > ").filter(|(before, _)| before.starts_with("world:")).map(|(_, typed)| typed);
+        let answer = line.rsplit_once("[y]es [n]o ").map(|(_, answer)| answer);
+        match (behind.or(answer), inputs.last_mut()) {
+            (Some(typed), _) => inputs.push(typed.to_owned()),
+            (None, Some(last)) if runbook::run::repl::scan::Scan::new(last).is_open() => *last = format!("{last}\n{line}"),
+            _ => {}
+        }
+    }
+    inputs
+}
+
+#[test]
+fn the_document_s_sitting_is_as_it_is_shown() {
+    let text = fs::read_to_string(repository().join("docs/repl.md")).unwrap();
+    let shown = text.split("```text\n").nth(1).unwrap().split("\n```").next().unwrap();
+    let project = outage();
+    let mut screen = project.on_terminal(OUTAGE, 100, 200);
+    screen.prompted();
+    for input in typed(shown) {
+        // A question is no prompt.
+        if input == ":undo" {
+            screen.send(&format!("{input}{ENTER}")).until("[y]es [n]o ");
+        } else {
+            screen.enter(&input.replace('\n', ENTER));
+        }
+    }
+    let text = screen.text();
+    let (_, sat) = text.split_once("Ctrl-D ends\n").unwrap();
+    let sat = sat.trim_end().trim_end_matches('>').trim_end();
+    let sat = sat.rsplit_once('\n').map_or(sat, |(sat, _)| sat);
+    assert_eq!(sat, shown, "the document shows another sitting; it is\n{sat}\n");
+    project.run(["run", "what-helped.rhai", "--world", "outage.yaml"]).status(0);
 }

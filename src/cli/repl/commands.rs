@@ -22,15 +22,15 @@ pub(super) struct Command {
 /// All commands, in the order of `:help`.
 pub(super) const COMMANDS: [Command; 11] = [
     Command { word: ":help", arguments: "[FUNCTION]", help: "this help, or how a function is called" },
-    Command { word: ":functions", arguments: "[WORD]", help: "the functions there are, or those about a word" },
+    Command { word: ":functions", arguments: "[WORD]", help: "what functions there are, or which are about a word" },
     Command { word: ":more", arguments: "", help: "all of the last value" },
     Command { word: ":run", arguments: "SCRIPT [NAME=VALUE]…", help: "step through a runbook: run, skip, retry, stop" },
     Command { word: ":undo", arguments: "", help: "take the last change back; it is shown first" },
     Command { word: ":timeline", arguments: "", help: "what this run has done until now" },
     Command { word: ":journal", arguments: "", help: "where this run's record is" },
     Command { word: ":save", arguments: "FILE", help: "write what was done here as a runbook" },
-    Command { word: ":dry-run", arguments: "on|off", help: "rehearse or not, with a fresh scope and a run of its own" },
-    Command { word: ":env", arguments: "NAME", help: "go to another environment, with a fresh scope and a run of its own" },
+    Command { word: ":dry-run", arguments: "on|off", help: "rehearse, or not: a fresh scope, its own run" },
+    Command { word: ":env", arguments: "NAME", help: "another environment: a fresh scope, its own run" },
     Command { word: ":quit", arguments: "", help: "end the sitting; so does Ctrl-D" },
 ];
 
@@ -97,18 +97,22 @@ fn page(repl: &Repl, text: &str) {
 
 fn help(repl: &Repl) -> String {
     let place = repl.session.borrow().place();
-    let mut text = String::from("Type functions and expressions of Rhai; `;` at the end keeps a result from being shown, `_` is the last one.\n\n");
-    for command in &COMMANDS {
-        text.push_str(&format!("  {:<28} {}\n", format!("{} {}", command.word, command.arguments), command.help));
+    let mut text = match (place.guarded, place.dry_run, place.world_time.is_some()) {
+        (true, ..) => "Changes are REAL here. The environment is protected: moderate changes ask,\nsevere ones ask for the target's name.\n\n",
+        (_, true, _) => "A rehearsal: reads are real, changes are predicted, nothing is written and\nnobody is notified.\n\n",
+        (_, _, true) => "A world: nothing real can change, and waits take no time.\n\n",
+        _ => "Changes are REAL here, and the environment is not protected: nothing asks.\n\n",
     }
-    text.push_str("\n  Tab completes functions, options, services, workloads, pods, variables, scripts.  Ctrl-R searches what was typed.\n");
-    text.push_str("  Ctrl-C stops a call, or clears the line.  Ctrl-D ends.  A block goes on until it is closed; an empty line ends the rest.\n\n");
-    text.push_str(match (place.guarded, place.dry_run, place.world_time.is_some()) {
-        (true, ..) => "Changes are real here, and the environment is protected: moderate changes ask, severe ones ask for the target's name.\n",
-        (_, true, _) => "This is a rehearsal: reads are real, changes are predicted, nothing is written and nobody is notified.\n",
-        (_, _, true) => "This is a world: nothing real can change, and waits take no time.\n",
-        _ => "Changes are real here, and the environment is not protected: nothing asks.\n",
-    });
+    .to_owned();
+    for command in &COMMANDS {
+        text.push_str(&format!("  {:<26} {}\n", format!("{} {}", command.word, command.arguments), command.help));
+    }
+    text.push_str(
+        "\n  scale(\"api\", 3)            functions and expressions are typed as they are\n  \
+         _                          the last result; after a `;` none is shown\n\n\
+         Tab completes, Ctrl-R searches what was typed, Ctrl-C stops a call or clears the\n\
+         line, Ctrl-D ends. An open block goes on; an empty line ends anything else.\n",
+    );
     text
 }
 

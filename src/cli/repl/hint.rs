@@ -151,7 +151,7 @@ mod tests {
             ("scale(\"api\", 3, ", format!("options?)   {summary}")),
             ("scale(\"api\", 3, #{ ", "   namespace, tier, timeout".into()),
             ("mine", "(a, b)".into()),
-            (":env", " NAME   go to another environment, with a fresh scope and a run of its own".into()),
+            (":env", " NAME   another environment: a fresh scope, its own run".into()),
         ] {
             assert_eq!(hint(line, &Nothing).as_deref(), Some(expected.as_str()), "{line}");
         }

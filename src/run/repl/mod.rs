@@ -99,6 +99,7 @@ impl Session {
         let name = format!("input {}", self.inputs);
         let mark = self.state.mark();
         self.shared.pipeline.policy.forget();
+        let stale = self.shared.pipeline.ledger().stale;
         // What can be taken back is what this input did.
         self.shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let result = match (self.record(text), self.state.compile(&name, text)) {
@@ -113,6 +114,9 @@ impl Session {
             self.state.rewind(&mark);
         }
         self.names.outdated();
+        if self.shared.pipeline.ledger().stale > stale {
+            self.ui.event(&Event::Note("stale: this was read from what is there, which the simulated changes would have altered"));
+        }
         let outcome = self.conclude(result);
         self.remember(
             text,

@@ -52,7 +52,7 @@ impl Session {
         };
         let at = Position { file: format!("input {}", self.inputs).into(), line: 1, column: 1 };
         let policy_asks = pipeline.policy.asks;
-        let (ui, safe, somebody) = (&self.ui, self.is_safe(), self.somebody);
+        let (ui, safe, somebody, place) = (&self.ui, self.is_safe(), self.somebody, self.place().name);
         pipeline.take_back(inverse, &at, &self.state.frame(), &mut |prepared, tier| {
             if prepared.before != change.after {
                 prepared.remarks.push(format!("it was changed since: {} now, and {} left by the {}", prepared.before, change.after, change.function));
@@ -68,8 +68,7 @@ impl Session {
                 ui.event(&Event::Note(&format!("{text} {}", details.join("; "))));
                 return Ok(());
             }
-            let environment = pipeline.platform.environment().name.clone();
-            let question = Question { environment, text, details, choices: "[y]es [n]o".into() };
+            let question = Question { environment: place.clone(), text, details, choices: "[y]es [n]o".into() };
             match ui.ask(&question).as_deref().map(str::trim) {
                 Some("y" | "yes") => Ok(()),
                 _ => Err(Failure::new(Kind::NotConfirmed, format!("{} stays as it is", change.target))),

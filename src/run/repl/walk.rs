@@ -148,12 +148,12 @@ impl Session {
         let first = lines.next().unwrap_or_default().trim_end_matches('{').trim_end().to_owned();
         const SHOWN: usize = 12;
         let rest: Vec<&str> = lines.collect();
-        let mut details: Vec<String> = rest.iter().take(SHOWN).map(|line| (*line).to_owned()).collect();
+        let mut details = vec![format!("{}:{line} ({} of {of})", script.name, number + 1)];
+        details.extend(rest.iter().take(SHOWN).map(|line| (*line).to_owned()));
         if rest.len() > SHOWN {
             details.push(format!("… {} more lines", rest.len() - SHOWN));
         }
-        let text = format!("{first}   ({} of {of}, {}:{line})", number + 1, script.name);
-        self.ask(&text, details, "[r]un [s]kip [a]ll [q]uit", |answer| match answer {
+        self.ask(&first, details, "[r]un [s]kip [a]ll [q]uit", |answer| match answer {
             "r" | "run" | "y" | "yes" => Some(Choice::Run),
             "a" | "all" => Some(Choice::All),
             "s" | "skip" | "k" => Some(Choice::Skip),
