@@ -12,12 +12,14 @@ use crate::model::{Map, Value, text};
 pub struct Most {
     /// More rows than this are counted, not shown.
     pub rows: usize,
+    /// Longer texts are cut, in characters.
+    pub text: usize,
     /// How to see the rest, for the line that counts it.
     pub rest: &'static str,
 }
 
 /// What a run shows.
-const IN_RUNS: Most = Most { rows: 200, rest: "" };
+const IN_RUNS: Most = Most { rows: 200, text: 400, rest: "" };
 
 /// The terminal's width, or 120 columns where there is none.
 pub fn width() -> usize {
@@ -40,12 +42,12 @@ pub fn body(value: &Value, width: usize, most: Most) -> String {
         Value::List(items) if items.is_empty() => "(none)".to_owned(),
         Value::List(items) if items.iter().all(|item| matches!(item, Value::Map(_))) => table(items, width, most),
         Value::List(items) => {
-            let shown = items.iter().take(most.rows).map(|item| format!("- {}", cell(item)));
+            let shown = items.iter().take(most.rows).map(|item| format!("- {}", cell(item, most)));
             shown.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
         }
         Value::Map(map) => tree(map, 0, most),
         Value::Null => "()".to_owned(),
-        other => cell(other),
+        other => cell(other, most),
     }
 }
 
@@ -64,9 +66,9 @@ fn table(items: &[Value], width: usize, most: Most) -> String {
     // A column that is empty in every row says nothing, and one of maps would fill the screen.
     columns.retain(|key| {
         let values = || maps.iter().filter_map(|map| map.get(*key));
-        values().any(|value| !cell(value).is_empty()) && !values().any(|value| matches!(value, Value::Map(_)))
+        values().any(|value| !cell(value, most).is_empty()) && !values().any(|value| matches!(value, Value::Map(_)))
     });
-    let mut columns: Vec<Column<'_>> = columns.into_iter().map(|key| Column::new(key, &maps)).collect();
+    let mut columns: Vec<Column<'_>> = columns.into_iter().map(|key| Column::new(key, &maps, most)).collect();
     let aside = fit(&mut columns, width);
     let mut table = Table::new();
     table
@@ -99,8 +101,8 @@ struct Column<'a> {
 const FLOWING: usize = 24;
 
 impl<'a> Column<'a> {
-    fn new(key: &'a str, maps: &[&Map]) -> Self {
-        let cells: Vec<String> = maps.iter().map(|map| map.get(key).map(cell).unwrap_or_default()).collect();
+    fn new(key: &'a str, maps: &[&Map], most: Most) -> Self {
+        let cells: Vec<String> = maps.iter().map(|map| map.get(key).map(|value| cell(value, most)).unwrap_or_default()).collect();
         let widest = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
         let flows = widest > FLOWING && cells.iter().any(|cell| cell.contains(' '));
         Self { key, width: widest.max(key.chars().count()), cells, flows }
@@ -145,26 +147,26 @@ fn tree(map: &Map, depth: usize, most: Most) -> String {
         match value {
             Value::Map(inner) if !inner.is_empty() => format!("{indent}{key}:\n{}", tree(inner, depth + 1, most)),
             Value::List(items) if items.iter().any(|item| matches!(item, Value::Map(_) | Value::List(_))) => {
-                let rows = items.iter().take(most.rows).map(|item| format!("{indent}  - {}", cell(item)));
+                let rows = items.iter().take(most.rows).map(|item| format!("{indent}  - {}", cell(item, most)));
                 format!("{indent}{key}:\n{}", rows.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n"))
             }
-            other => format!("{indent}{key}: {}", cell(other)),
+            other => format!("{indent}{key}: {}", cell(other, most)),
         }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A value on one line; text as it is, but inert.
-fn cell(value: &Value) -> String {
+fn cell(value: &Value, most: Most) -> String {
     match value {
         Value::Null => String::new(),
-        Value::Str(text) => text::short(text, 400),
+        Value::Str(text) => text::short(text, most.text),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Float(x) => format!("{}", (x * 10.0).round() / 10.0),
         Value::Secret(_) => "***".to_owned(),
         Value::Unsent(unsent) => format!("<not sent: {}>", unsent.function),
-        other => text::short(&other.to_string(), 400),
+        other => text::short(&other.to_string(), most.text),
     }
 }
 
@@ -175,7 +177,7 @@ pub fn difference(change: &Change) -> String {
     };
     let fields = after.iter().map(|(field, new)| {
         let old = before.get(field).unwrap_or(&Value::Null);
-        let shown = |value: &Value| if *value == Value::Null { "(none)".to_owned() } else { text::short(&cell(value), 60) };
+        let shown = |value: &Value| if *value == Value::Null { "(none)".to_owned() } else { text::short(&cell(value, IN_RUNS), 60) };
         format!("{} {} → {}", text::short(field, 80), shown(old), shown(new))
     });
     fields.collect::<Vec<_>>().join(", ")

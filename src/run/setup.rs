@@ -144,7 +144,14 @@ pub fn pipeline(
     })
 }
 
-fn header(request: &Request, config: &Config, staged: &Staged, script: Option<&Script>, params: &Value, environment: &Environment) -> Header {
+fn header(
+    request: &Request,
+    config: &Config,
+    staged: &Staged,
+    script: Option<&Script>,
+    params: &Value,
+    environment: &Environment,
+) -> Header {
     let user = repository::user();
     let now = MachineClock::default().now();
     let random = u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default());

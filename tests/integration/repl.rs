@@ -61,7 +61,10 @@ fn what_is_declared_stays_until_the_end() {
 #[test]
 fn in_a_pipe_the_first_failure_is_the_end() {
     let ran = piped(outage(), "scale(\"api-gateway\", 5)\nscale(\"api-gatewy\", 6)\nscale(\"api-gateway\", 7)\n").status(1);
-    let ran = ran.stderr_has("error[not_found]: no deployment or statefulset \"api-gatewy\"").stderr_has(" --> input 2:1:1").stderr_has("did you mean `api-gateway`?");
+    let ran = ran
+        .stderr_has("error[not_found]: no deployment or statefulset \"api-gatewy\"")
+        .stderr_has(" --> input 2:1:1")
+        .stderr_has("did you mean `api-gateway`?");
     assert_eq!(ran.recorded("failed", 1).outcomes(), ["deployment/api-gateway changed"]);
     piped(outage(), "let x = 5;\nnote(`${y}`)\n").status(1).stderr_has("unknown variable `y`");
     piped(outage(), "let replicas = 5;\nreplics\n").status(1).stderr_has("did you mean `replicas`?");
@@ -96,7 +99,9 @@ fn an_input_that_fails_leaves_nothing_behind() {
 #[test]
 fn rows_are_shapes_until_they_are_revealed() {
     let world = "databases:\n  postgres:\n    statements:\n      - { match: \"patients\", rows: [{ name: Ada, visits: 3 }] }\n";
-    let project = Project::new().world("w.yaml", world).stdin("sql(\"postgres\", \"SELECT * FROM patients\")\n_[0].name\nshow(_, #{ reveal: true })\n");
+    let project = Project::new()
+        .world("w.yaml", world)
+        .stdin("sql(\"postgres\", \"SELECT * FROM patients\")\n_[0].name\nshow(_, #{ reveal: true })\n");
     let ran = project.run(["repl", "--world", "w.yaml"]).status(0);
     let ran = ran.stdout_has("1 rows of #{ name: string, visits: int }\n").stdout_has("show(_, #{ reveal: true }) shows them");
     let at = ran.out.find("Ada").expect("it was revealed");
@@ -163,7 +168,13 @@ fn the_prompt_goes_by_the_world_s_time_and_edits_several_lines() {
     // A paste is one input, whatever lines it has.
     screen.send("\x1b[200~let p = 1;\nlet r = 2;\n\x1b[201~").enter("p + r").has("\n3\n");
     // Ctrl-C clears the line.
-    screen.send("scale(\"api-gateway\", 9)").until(", 9)").send(CTRL_C).prompted().enter("get(\"deployment/api-gateway\").spec.replicas").has("\n5\n");
+    screen
+        .send("scale(\"api-gateway\", 9)")
+        .until(", 9)")
+        .send(CTRL_C)
+        .prompted()
+        .enter("get(\"deployment/api-gateway\").spec.replicas")
+        .has("\n5\n");
     assert_eq!(screen.text().matches("changed").count(), 1);
     screen.send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
@@ -176,7 +187,15 @@ fn tab_completes_and_the_signature_is_a_hint() {
     screen.send("scal").send(TAB).until("scale(target: target, replicas, options?)   change: ");
     screen.send("\"api").send(TAB).until("scale(\"api-gateway\", replicas, options?)");
     screen.send(", ").until("scale(\"api-gateway\", replicas: int 0..10000, options?)");
-    screen.send("5, #{ ti").send(TAB).until("tier: ").until("timeout: duration").send("m").send(TAB).until("#{ timeout: ").until("duration [\"30s\"]");
+    screen
+        .send("5, #{ ti")
+        .send(TAB)
+        .until("tier: ")
+        .until("timeout: duration")
+        .send("m")
+        .send(TAB)
+        .until("#{ timeout: ")
+        .until("duration [\"30s\"]");
     screen.send("\"20s\" })").enter("").has("spec.replicas 0 → 5  changed");
     // Pods come from the platform, read in the background.
     screen.send("logs(\"api-gateway-").until("logs(\"api-gateway-\", options?)").send(TAB);
@@ -187,7 +206,16 @@ fn tab_completes_and_the_signature_is_a_hint() {
     screen.send("import \"std/h").send(TAB).until("import \"std/health\"").send(CTRL_C).prompted();
     screen.send(":run emer").send(TAB).until(":run emergency/system-outage");
     screen.send(CTRL_C).prompted();
-    screen.enter("let gateway = get(\"deployment/api-gateway\");").send("gatew").send(TAB).until("> gateway").send(".spec.rep").send(TAB).until(".spec.replicas").enter("").has("\n5\n");
+    screen
+        .enter("let gateway = get(\"deployment/api-gateway\");")
+        .send("gatew")
+        .send(TAB)
+        .until("> gateway")
+        .send(".spec.rep")
+        .send(TAB)
+        .until(".spec.replicas")
+        .enter("")
+        .has("\n5\n");
     screen.send("notify([\"inc").send(TAB).until("\"incidents\"").send(CTRL_C).prompted();
     screen.send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
@@ -213,7 +241,9 @@ fn ctrl_c_stops_a_call_at_once_and_the_sitting_goes_on() {
     let project = alone(true);
     let mut screen = project.on_terminal(["repl"], 100, 40);
     screen.prompted().has("prod! > ").has("changes are REAL, the environment is protected");
-    for endless in ["sleep(\"1m\")", "loop { }", "retry(|| sleep(\"1m\"), #{ times: 9, any: true })", "parallel([|| sleep(\"1m\"), || loop { }])"] {
+    for endless in
+        ["sleep(\"1m\")", "loop { }", "retry(|| sleep(\"1m\"), #{ times: 9, any: true })", "parallel([|| sleep(\"1m\"), || loop { }])"]
+    {
         screen.send(&format!("{endless}{ENTER}"));
         std::thread::sleep(Duration::from_millis(300));
         let pressed = Instant::now();
@@ -242,7 +272,11 @@ fn the_history_stays_and_holds_no_secret() {
     let project = alone(false).env("CHAT_URL", secret);
     let mut screen = project.on_terminal(["repl"], 100, 40);
     screen.prompted().has("prod > ").has("changes are REAL, and nothing asks");
-    screen.enter("let plain = 40 + 2;").enter(&format!("note(\"{secret}\")")).enter(" note(\"not this one\")").enter("let m = #{\n a: 1 };");
+    screen
+        .enter("let plain = 40 + 2;")
+        .enter(&format!("note(\"{secret}\")"))
+        .enter(" note(\"not this one\")")
+        .enter("let m = #{\n a: 1 };");
     screen.send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
     let path = project.outside().join("state/runbook/history");
@@ -257,7 +291,16 @@ fn the_history_stays_and_holds_no_secret() {
     // Another sitting has it, and Ctrl-R finds it whatever its case.
     fs::write(&path, format!("{text}note(\"{secret}\")\n")).unwrap();
     let mut screen = project.on_terminal(["repl"], 100, 40);
-    screen.prompted().send(CTRL_R).send("PLAIN").until("let plain = 40 + 2;").send(ENTER).prompted().enter("plain").has("\n42\n").send(CTRL_D);
+    screen
+        .prompted()
+        .send(CTRL_R)
+        .send("PLAIN")
+        .until("let plain = 40 + 2;")
+        .send(ENTER)
+        .prompted()
+        .enter("plain")
+        .has("\n42\n")
+        .send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
     // What has become known as a secret since goes out of it.
     assert!(!fs::read_to_string(&path).unwrap().contains("very-secret"));
@@ -309,12 +352,28 @@ check(get("deployment/search-service").spec.replicas > 0, "search-service is dow
 fn a_script_is_stepped_through() {
     let project = outage().script("scripts/steps.rhai", STEPS);
     let mut screen = sitting(&project);
-    screen.send(&format!(":run steps n=3{ENTER}")).until("[r]un [s]kip [a]ll [q]uit").has("step \"First\"").has("scripts/steps.rhai:6 (3 of 6)");
-    screen.send(&format!("r{ENTER}")).until("replicas 0 → 3").until("step \"Second\"").send(&format!("what{ENTER}")).times("step \"Second\"", 2).send(&format!("r{ENTER}")).until("[r]etry [s]kip [q]uit");
+    screen
+        .send(&format!(":run steps n=3{ENTER}"))
+        .until("[r]un [s]kip [a]ll [q]uit")
+        .has("step \"First\"")
+        .has("scripts/steps.rhai:6 (3 of 6)");
+    screen
+        .send(&format!("r{ENTER}"))
+        .until("replicas 0 → 3")
+        .until("step \"Second\"")
+        .send(&format!("what{ENTER}"))
+        .times("step \"Second\"", 2)
+        .send(&format!("r{ENTER}"))
+        .until("[r]etry [s]kip [q]uit");
     screen.has("consent is down").has(" --> scripts/steps.rhai:11:");
     // Meanwhile somebody else puts it right: here, nobody can; it is skipped.
     screen.send(&format!("r{ENTER}")).times("what now?", 2).send(&format!("s{ENTER}")).until("step \"Third\"").send(&format!("s{ENTER}"));
-    screen.until("search-service is down").times("what now?", 3).send(&format!("q{ENTER}")).until("roll back?").has("First (finished): its rollback block");
+    screen
+        .until("search-service is down")
+        .times("what now?", 3)
+        .send(&format!("q{ENTER}"))
+        .until("roll back?")
+        .has("First (finished): its rollback block");
     screen.send(&format!("y{ENTER}")).prompted().has("replicas 3 → 0").has("steps was stopped");
     // Its variables and functions are here to look at.
     screen.enter("before").has("\n0\n").enter("more(params.n)").has("\n4\n");
@@ -349,8 +408,18 @@ fn a_step_that_fails_at_the_prompt_offers_its_rollback_alone() {
     screen.until("roll back?").has("B (failed): the recorded inverses of deployment/consent").has_not("A (finished)");
     screen.enter("y").has("consent spec.replicas 2 → 0").enter("boom").has_not("A (finished)");
     // The one before is what is left to be taken back.
-    screen.send(&format!(":undo{ENTER}")).until("take back scale of deployment/billing?").has("--replicas=0").enter("n").has("stays as it is");
-    screen.clear().send(&format!(":undo{ENTER}")).until("take back scale of deployment/billing?").enter("y").has("billing spec.replicas 2 → 0");
+    screen
+        .send(&format!(":undo{ENTER}"))
+        .until("take back scale of deployment/billing?")
+        .has("--replicas=0")
+        .enter("n")
+        .has("stays as it is");
+    screen
+        .clear()
+        .send(&format!(":undo{ENTER}"))
+        .until("take back scale of deployment/billing?")
+        .enter("y")
+        .has("billing spec.replicas 2 → 0");
     screen.enter(":undo").has("nothing was changed that could be taken back");
     screen.enter("restart(\"billing\")").enter(":undo").has("restart of deployment/billing cannot be taken back");
 }
@@ -361,7 +430,14 @@ fn long_results_are_cut_and_more_shows_them() {
     let mut screen = project.on_terminal(OUTAGE, 80, 20);
     screen.prompted().enter("let a = []; for n in 0..500 { a.push(#{ n: n }); } a").has("… 485 more (:more shows all)").has_not(" 499");
     screen.enter(":more").until(" 499").has(" 498");
-    screen.enter("get(\"deployment/billing\")").has(" more lines (:more shows all)").enter("1;").enter("_").has("\n1\n").enter("_;").has("> _;\n");
+    screen
+        .enter("get(\"deployment/billing\")")
+        .has(" more lines (:more shows all)")
+        .enter("1;")
+        .enter("_")
+        .has("\n1\n")
+        .enter("_;")
+        .has("> _;\n");
     screen.enter("\"a\\nb\"").has("\na\nb\n").enter("|x| x").has("<closure>");
 }
 
@@ -370,9 +446,22 @@ fn the_commands_tell_what_there_is() {
     let project = outage().env("PAGER", "cat");
     let mut screen = project.on_terminal(OUTAGE, 120, 60);
     screen.prompted().enter(":help").has(":run SCRIPT [NAME=VALUE]…").has("A world: nothing real can change");
-    screen.enter(":help scale").has("raises the tier;").enter(":functions restart").has("change (moderate): Restarts").enter(":help scael").has("did you mean `scale`?");
+    screen
+        .enter(":help scale")
+        .has("raises the tier;")
+        .enter(":functions restart")
+        .has("change (moderate): Restarts")
+        .enter(":help scael")
+        .has("did you mean `scale`?");
     screen.enter("note(\"seen\")").enter(":timeline").has("\n1> note(\"seen\")\n").has("it is still running");
-    screen.enter(":journal").has(".jsonl").has("1 calls, 0 changes").enter(":jounral").has("did you mean `:journal`?").enter("help").has(":dry-run on|off");
+    screen
+        .enter(":journal")
+        .has(".jsonl")
+        .has("1 calls, 0 changes")
+        .enter(":jounral")
+        .has("did you mean `:journal`?")
+        .enter("help")
+        .has(":dry-run on|off");
     screen.send(&format!("quit{ENTER}"));
     assert_eq!(screen.ended(), Some(0));
 }
@@ -385,7 +474,10 @@ fn without_colours_there_are_none_and_with_them_changes_have_their_own() {
         let raw = screen.raw();
         let codes: Vec<&str> = raw.split("\x1b[").skip(1).filter_map(|rest| rest.split_once('m')).map(|(codes, _)| codes).collect();
         let plain = |codes: &str| codes.bytes().all(|c| c.is_ascii_digit() || c == b';');
-        codes.into_iter().filter(|codes| plain(codes)).any(|codes| codes.split(';').any(|code| code.len() == 2 && code.starts_with(['3', '9'])))
+        codes
+            .into_iter()
+            .filter(|codes| plain(codes))
+            .any(|codes| codes.split(';').any(|code| code.len() == 2 && code.starts_with(['3', '9'])))
     };
     let mut screen = sitting(&project);
     screen.enter("scale(\"billing\", 2)").enter("boom").enter(":timeline");
@@ -442,7 +534,14 @@ fn a_batch_run_that_is_interrupted_asks_about_its_rollbacks() {
     let project = Project::new().config(text).script("x.rhai", "step \"A\" { sleep(\"1m\"); } rollback { note(\"taken back\"); }");
     project.run(["trust", "--yes"]).status(0);
     let mut screen = project.on_terminal(["run", "x.rhai"], 100, 30);
-    screen.until("▸ A").send(CTRL_C).until("roll back?").until("[y]es [n]o").send(&format!("y{ENTER}")).until("rolled back: A").has("note: taken back");
+    screen
+        .until("▸ A")
+        .send(CTRL_C)
+        .until("roll back?")
+        .until("[y]es [n]o")
+        .send(&format!("y{ENTER}"))
+        .until("rolled back: A")
+        .has("note: taken back");
     assert_eq!(screen.ended(), Some(130));
 }
 

@@ -45,16 +45,36 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
     screen.has("{\"spec.replicas\":3} → {\"spec.replicas\":2}").has("kubectl --context=test -n ").enter("n").has("error[not_confirmed]");
     assert_eq!(replicas(&namespace), "3");
     // A person's "quit" ends the call, not the sitting.
-    screen.clear().send(&format!("scale(\"api\", 2){ENTER}")).until("[q]uit").enter("q").has("a person stopped the run").enter("1 + 1").has("\n2\n");
+    screen
+        .clear()
+        .send(&format!("scale(\"api\", 2){ENTER}"))
+        .until("[q]uit")
+        .enter("q")
+        .has("a person stopped the run")
+        .enter("1 + 1")
+        .has("\n2\n");
     screen.clear().send(&format!("scale(\"api\", 2){ENTER}")).until("[q]uit").enter("y").has("spec.replicas 3 → 2  changed");
     assert_eq!(replicas(&namespace), "2");
     // None at all is severe, and wants the name.
     screen.clear().send(&format!("scale(\"api\", 0){ENTER}")).until("type api to go ahead").enter("y").has("not confirmed");
     // Back up is mild by the policy; `:undo` asks all the same.
-    screen.clear().send(&format!(":undo{ENTER}")).until("prod: take back scale of deployment/api?").enter("y").has("spec.replicas 2 → 3  changed");
+    screen
+        .clear()
+        .send(&format!(":undo{ENTER}"))
+        .until("prod: take back scale of deployment/api?")
+        .enter("y")
+        .has("spec.replicas 2 → 3  changed");
     assert_eq!(replicas(&namespace), "3");
     // Ctrl-C at a question is a no.
-    screen.clear().send(&format!("restart(\"api\"){ENTER}")).until("[q]uit").send(CTRL_C).prompted().has("error[").enter("2 + 2").has("\n4\n");
+    screen
+        .clear()
+        .send(&format!("restart(\"api\"){ENTER}"))
+        .until("[q]uit")
+        .send(CTRL_C)
+        .prompted()
+        .has("error[")
+        .enter("2 + 2")
+        .has("\n4\n");
     screen.send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
     let ran = project.run(["log", "verify", "last"]).status(0).stdout_has("to the run's end");
@@ -67,7 +87,11 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
 fn ctrl_c_stops_waits_and_reads_of_real_systems_at_once() {
     let (project, _) = project("repl-stops");
     let mut screen = begun(&project, &[]);
-    for slow in ["sleep(\"1m\")", "wait_until(|| get(\"deployment/api\").spec.replicas == 99)", "sql(\"postgres\", \"SELECT count(*) FROM generate_series(1, 900000000)\")"] {
+    for slow in [
+        "sleep(\"1m\")",
+        "wait_until(|| get(\"deployment/api\").spec.replicas == 99)",
+        "sql(\"postgres\", \"SELECT count(*) FROM generate_series(1, 900000000)\")",
+    ] {
         screen.send(&format!("{slow}{ENTER}"));
         std::thread::sleep(Duration::from_millis(800));
         let pressed = Instant::now();

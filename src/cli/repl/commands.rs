@@ -1,7 +1,7 @@
 //! `:word`: what is said to the sitting itself.
 
-use super::hint::effect;
 use super::Repl;
+use super::hint::effect;
 use crate::cli::{functions, log};
 use crate::host;
 use crate::journal;
@@ -52,16 +52,16 @@ pub(super) fn run(repl: &mut Repl, line: &str) -> Flow {
     let arguments: Vec<&str> = words.collect();
     let done = match (word, arguments.as_slice()) {
         (":quit" | ":q" | ":exit", []) => return Flow::End,
-        (":help" | ":h" | ":?", []) => Ok(repl.printer.page(&help(repl))),
+        (":help" | ":h" | ":?", []) => page(repl, &help(repl)),
         (":help" | ":h" | ":?", [name]) => describe(repl, name),
-        (":functions", []) => Ok(page(repl, &functions::list())),
+        (":functions", []) => page(repl, &functions::list()),
         (":functions", [word]) => matching(repl, word),
         (":more", []) => {
             let last = repl.session.borrow().last();
             repl.elsewhere(|repl| repl.printer.all(&last));
             Ok(())
         }
-        (":journal", []) => Ok(where_it_is(repl)),
+        (":journal", []) => where_it_is(repl),
         (":timeline", []) => timeline(repl),
         (":undo", []) => return undo(repl),
         (":save", [file]) => save(repl, file),
@@ -91,14 +91,17 @@ fn wrong(word: &str) -> Failure {
     }
 }
 
-fn page(repl: &Repl, text: &str) {
+fn page(repl: &Repl, text: &str) -> Result<(), Failure> {
     repl.elsewhere(|repl| repl.printer.page(text));
+    Ok(())
 }
 
 fn help(repl: &Repl) -> String {
     let place = repl.session.borrow().place();
     let mut text = match (place.guarded, place.dry_run, place.world_time.is_some()) {
-        (true, ..) => "Changes are REAL here. The environment is protected: moderate changes ask,\nsevere ones ask for the target's name.\n\n",
+        (true, ..) => {
+            "Changes are REAL here. The environment is protected: moderate changes ask,\nsevere ones ask for the target's name.\n\n"
+        }
         (_, true, _) => "A rehearsal: reads are real, changes are predicted, nothing is written and\nnobody is notified.\n\n",
         (_, _, true) => "A world: nothing real can change, and waits take no time.\n\n",
         _ => "Changes are REAL here, and the environment is not protected: nothing asks.\n\n",
@@ -124,8 +127,7 @@ fn describe(repl: &Repl, name: &str) -> Result<(), Failure> {
     }
     let known = host::FUNCTIONS.iter().map(|function| function.spec.name);
     let function = host::find(name).ok_or_else(|| Failure::unknown("function", name, known))?;
-    page(repl, &functions::describe(function));
-    Ok(())
+    page(repl, &functions::describe(function))
 }
 
 fn matching(repl: &Repl, word: &str) -> Result<(), Failure> {
@@ -139,11 +141,10 @@ fn matching(repl: &Repl, word: &str) -> Result<(), Failure> {
     if lines.is_empty() {
         return Err(Failure::new(Kind::NotFound, format!("no function is about {word:?}")).hint("`:functions` lists all of them"));
     }
-    page(repl, &lines.join("\n"));
-    Ok(())
+    page(repl, &lines.join("\n"))
 }
 
-fn where_it_is(repl: &Repl) {
+fn where_it_is(repl: &Repl) -> Result<(), Failure> {
     let session = repl.session.borrow();
     let shared = session.shared();
     let (calls, changes) = {
@@ -151,7 +152,11 @@ fn where_it_is(repl: &Repl) {
         (ledger.calls, ledger.changes.len())
     };
     let run = shared.pipeline.journal.run_id();
-    repl.printer.line(&format!("{}\nrun {run}: {calls} calls, {changes} changes and messages until now; `runbook log show {run}` tells it later", session.journal().display()));
+    repl.printer.line(&format!(
+        "{}\nrun {run}: {calls} calls, {changes} changes and messages until now; `runbook log show {run}` tells it later",
+        session.journal().display()
+    ));
+    Ok(())
 }
 
 fn timeline(repl: &Repl) -> Result<(), Failure> {
@@ -161,8 +166,7 @@ fn timeline(repl: &Repl) -> Result<(), Failure> {
     let mut out = Vec::new();
     let written = log::print_run(&mut out, &journal, repl.printer.colour);
     written.map_err(|error| Failure::new(Kind::Failed, format!("the timeline cannot be written: {error}")))?;
-    page(repl, &String::from_utf8_lossy(&out));
-    Ok(())
+    page(repl, &String::from_utf8_lossy(&out))
 }
 
 fn undo(repl: &Repl) -> Flow {

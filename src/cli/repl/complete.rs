@@ -12,8 +12,28 @@ use crate::run::repl::scan::KEYWORDS;
 
 /// Methods of arrays, maps and texts that are wanted most.
 const METHODS: [&str; 22] = [
-    "all", "contains", "filter", "for_each", "get", "index_of", "is_empty", "keys", "len", "map", "pop", "push", "reduce", "replace",
-    "reverse", "some", "sort", "split", "to_string", "to_upper", "trim", "values",
+    "all",
+    "contains",
+    "filter",
+    "for_each",
+    "get",
+    "index_of",
+    "is_empty",
+    "keys",
+    "len",
+    "map",
+    "pop",
+    "push",
+    "reduce",
+    "replace",
+    "reverse",
+    "some",
+    "sort",
+    "split",
+    "to_string",
+    "to_upper",
+    "trim",
+    "values",
 ];
 
 /// More than this is no help to anybody.
@@ -187,7 +207,12 @@ mod tests {
         }
         fn found(&self) -> Arc<Found> {
             let pods = (0..500).map(|n| format!("web-{n:03}")).collect();
-            Arc::new(Found { read: true, workloads: owned(&["deployment/api-gateway", "statefulset/postgres"]), pods, nodes: owned(&["node-1"]) })
+            Arc::new(Found {
+                read: true,
+                workloads: owned(&["deployment/api-gateway", "statefulset/postgres"]),
+                pods,
+                nodes: owned(&["node-1"]),
+            })
         }
         fn services(&self) -> Vec<String> {
             owned(&["api-gateway", "audit-logging"])
@@ -245,7 +270,10 @@ mod tests {
         assert!(completed("scale(\"web-1|").is_empty(), "pods are not scaled");
         assert_eq!(completed("sql(\"po|"), ["sql(\"postgres\""]);
         assert_eq!(completed("notify([\"pager\", \"|"), ["notify([\"pager\", \"incidents\"", "notify([\"pager\", \"pager\""]);
-        assert_eq!(completed("notify(\"pager\", \"x\", #{ severity: \"|"), ["notify(\"pager\", \"x\", #{ severity: \"P0\"", "notify(\"pager\", \"x\", #{ severity: \"P1\""]);
+        assert_eq!(
+            completed("notify(\"pager\", \"x\", #{ severity: \"|"),
+            ["notify(\"pager\", \"x\", #{ severity: \"P0\"", "notify(\"pager\", \"x\", #{ severity: \"P1\""]
+        );
         assert_eq!(completed("http_health(\"au|"), ["http_health(\"audit-logging\""]);
         assert_eq!(completed("http_get(\"au|"), ["http_get(\"audit-logging"]);
         assert_eq!(completed("import \"std/h|"), ["import \"std/health\""]);

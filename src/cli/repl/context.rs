@@ -149,7 +149,9 @@ pub(super) fn at(text: &str) -> Context<'_> {
             Kind::Symbol => ("", Some(number - 1)),
         },
         // A comment of one line is open until the next.
-        Some(token) if token.kind == Kind::Comment && text[token.range.clone()].starts_with("//") && !text[token.range.end..].contains('\n') => {
+        Some(token)
+            if token.kind == Kind::Comment && text[token.range.clone()].starts_with("//") && !text[token.range.end..].contains('\n') =>
+        {
             return Context::Nothing;
         }
         Some(_) => ("", scan.before(number)),

@@ -65,8 +65,10 @@ fn of_word(word: &str, known: &dyn Known) -> Option<String> {
         let signature = function.spec.signature();
         return Some(format!("{}   {}", &signature[word.len()..], effect(function)));
     }
-    let own = known.functions().into_iter().find_map(|signature| signature.strip_prefix(word)?.starts_with('(').then(|| signature[word.len()..].to_owned()));
-    own
+    known
+        .functions()
+        .into_iter()
+        .find_map(|signature| signature.strip_prefix(word)?.starts_with('(').then(|| signature[word.len()..].to_owned()))
 }
 
 fn of_options(options: &'static [Opt], key: Option<&str>) -> Option<String> {

@@ -12,15 +12,18 @@ mod prompt;
 mod signals;
 
 use std::cell::{Cell, RefCell};
+use std::fs::DirBuilder;
 use std::io::{self, BufRead, IsTerminal};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::Args;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{ColorMode, CompletionType, Config as EditorConfig, Editor};
+use rustyline::{Behavior, ColorMode, CompletionType, Config as EditorConfig, Editor};
 
 use super::{colour, here, terminal};
 use crate::call::{Latch, Ui};
@@ -39,12 +42,13 @@ use signals::{Doing, Watch};
 #[command(after_help = EXAMPLES)]
 pub struct ReplArgs {
     /// A runbook to step through at the beginning: a path, or a name under scripts/.
+    #[arg(add = ArgValueCompleter::new(super::complete::scripts))]
     script: Option<String>,
     /// Set a parameter of that runbook; may be repeated.
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", value_parser = super::run::pair, requires = "script")]
     params: Vec<(String, String)>,
     /// The environment of runbook.toml.
-    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV")]
+    #[arg(short, long, value_name = "NAME", env = "RUNBOOK_ENV", add = ArgValueCandidates::new(super::complete::environments))]
     env: Option<String>,
     /// Rehearse: reads are real, changes are validated and predicted, nothing is written and nobody is notified.
     #[arg(short = 'n', long)]
@@ -115,7 +119,9 @@ pub fn run(args: &ReplArgs) -> Result<i32, Failure> {
         banner(&repl);
     }
     let begun = match &args.script {
-        Some(script) => repl.input(&args.params.iter().fold(format!(":run {script}"), |line, (name, value)| format!("{line} {name}={value}"))),
+        Some(script) => {
+            repl.input(&args.params.iter().fold(format!(":run {script}"), |line, (name, value)| format!("{line} {name}={value}")))
+        }
         None => Flow::On,
     };
     let flow = match begun {
@@ -225,10 +231,15 @@ impl Repl {
             // Hints are dim even without colours; what is coloured is decided here.
             .color_mode(ColorMode::Forced)
             .bracketed_paste(true)
+            // Results may go to a file while somebody types.
+            .behavior(if self.printer.screen { Behavior::Stdio } else { Behavior::PreferTerm })
             .build();
         let mut editor = Editor::with_config(settings).map_err(cannot)?;
         editor.set_helper(Some(Typing { session: self.session.clone(), colour: self.printer.colour, prompt: Cell::new(0) }));
-        // One that is missing or damaged is no reason not to begin.
+        // One that is missing or damaged is no reason not to begin. Its folder is the journal's too, unless that is elsewhere.
+        if let Some(folder) = history.parent() {
+            let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        }
         let _ = editor.load_history(history);
         self.purge(&mut editor, history);
         Ok(editor)

@@ -47,7 +47,11 @@ impl Printer {
         let (width, height) = size();
         // Without a screen all of it goes where it is wanted.
         let rows = if self.screen { height.saturating_sub(5).max(5) } else { usize::MAX };
-        let mut shown = body(value, width, Most { rows, rest: REST });
+        let text = if self.screen { 400.max(width * 2) } else { usize::MAX };
+        let mut shown = body(value, width, Most { rows, text, rest: REST });
+        if matches!(value, Value::Str(said) if said.chars().count() > text) && shown.lines().count() == 1 {
+            shown.push_str(REST);
+        }
         let lines = shown.lines().count();
         // Rows are counted already; they are cut only where they go over many lines.
         let most = if matches!(value, Value::List(_)) { rows.saturating_mul(2) } else { rows.saturating_add(2) };
@@ -63,7 +67,7 @@ impl Printer {
 
     /// Shows all of a value.
     pub(super) fn all(self, value: &Value) {
-        self.page(&body(value, size().0, Most { rows: usize::MAX, rest: "" }));
+        self.page(&body(value, size().0, Most { rows: usize::MAX, text: usize::MAX, rest: "" }));
     }
 
     /// Shows a text, through the pager where it is longer than the screen.

@@ -177,10 +177,10 @@ mod tests {
         assert_eq!(cut("let a = 1; a + 1"), ["let a = 1", "a + 1"]);
         assert_eq!(cut("if a { 1; } else { 2 }\nb()"), ["if a { 1; } else { 2 }", "b()"]);
         assert_eq!(cut("let x = if a { 1 } else { 2 }; y"), ["let x = if a { 1 } else { 2 }", "y"]);
-        assert_eq!(cut("// c\nstep \"a\" #{ on_error: \"continue\" } { f(); } rollback { g(); } step \"b\" { }"), [
-            "step \"a\" #{ on_error: \"continue\" } { f(); } rollback { g(); }",
-            "step \"b\" { }",
-        ]);
+        assert_eq!(
+            cut("// c\nstep \"a\" #{ on_error: \"continue\" } { f(); } rollback { g(); } step \"b\" { }"),
+            ["step \"a\" #{ on_error: \"continue\" } { f(); } rollback { g(); }", "step \"b\" { }",]
+        );
         assert_eq!(cut("f(|x| { x; }, #{ a: 1 }); // end"), ["f(|x| { x; }, #{ a: 1 })"]);
         assert_eq!(cut("do { x } while y; loop { break; } while z { }"), ["do { x } while y", "loop { break; }", "while z { }"]);
         assert_eq!(cut("note(`a ${b}; c`); x /* y */"), ["note(`a ${b}; c`)", "x"]);

@@ -24,7 +24,7 @@ use crate::call::{Latch, Ui};
 use crate::config::Config;
 use crate::engine::{self, Diagnostic, Shared, convert};
 use crate::journal::entry::{self, Entry};
-use crate::model::{Failure, Kind, Map, Value, suggest};
+use crate::model::{Failure, Map, Value, suggest};
 
 use names::Names;
 use save::{Became, Said};
@@ -80,13 +80,7 @@ pub struct Session {
 impl Session {
     /// Begins a sitting; `somebody` says whether a person is there to answer. The error is what kept it from beginning:
     /// then there is no journal.
-    pub fn begin(
-        request: Request,
-        config: Arc<Config>,
-        ui: Arc<dyn Ui>,
-        latch: Arc<Latch>,
-        somebody: bool,
-    ) -> Result<Session, Failure> {
+    pub fn begin(request: Request, config: Arc<Config>, ui: Arc<dyn Ui>, latch: Arc<Latch>, somebody: bool) -> Result<Session, Failure> {
         let shared = open(&request, &config, &ui, &latch)?;
         let state = State::new(&shared, &config.root);
         let names = Names::new(shared.clone());
@@ -299,9 +293,10 @@ impl Session {
         let mut request = self.request.clone();
         request.environment = environment.or(request.environment);
         request.dry_run = dry_run.unwrap_or(request.dry_run);
+        // Where the record is lost another would hardly be kept, and what is latched stays so.
+        self.latch.check()?;
         let shared = open(&request, &self.config, &self.ui, &self.latch)?;
         let summary = self.end();
-        self.latch.reopen().or_else(|failure| if failure.kind == Kind::JournalLost { Ok(()) } else { Err(failure) })?;
         self.state = State::new(&shared, &self.config.root);
         self.names = Names::new(shared.clone());
         (self.request, self.shared, self.inputs, self.failed) = (request, shared, 0, None);
@@ -342,3 +337,6 @@ fn open(request: &Request, config: &Arc<Config>, ui: &Arc<dyn Ui>, latch: &Arc<L
     let pipeline = setup::pipeline(request, config.clone(), staged, None, &none, ui.clone(), latch.clone())?;
     Ok(Shared::new(pipeline, none))
 }
+
+#[cfg(test)]
+mod tests;

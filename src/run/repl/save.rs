@@ -61,14 +61,19 @@ impl Session {
             path.set_extension("rhai");
         }
         let place = self.place();
-        let title = format!("Sitting {} in {}{}", self.shared.pipeline.journal.run_id(), place.name, if place.dry_run { " (dry-run)" } else { "" });
+        let title =
+            format!("Sitting {} in {}{}", self.shared.pipeline.journal.run_id(), place.name, if place.dry_run { " (dry-run)" } else { "" });
         let written = script(&title, &self.said);
         let text = self.shared.pipeline.masker.text(written.clone());
         let masked = text != written;
         check(&self.config.root, &path, &text)?;
         let cannot = |error: std::io::Error| {
             let failure = Failure::new(Kind::Failed, format!("{} cannot be written: {error}", path.display()));
-            if error.kind() == std::io::ErrorKind::AlreadyExists { failure.hint("nothing is overwritten; give another name") } else { failure }
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                failure.hint("nothing is overwritten; give another name")
+            } else {
+                failure
+            }
         };
         let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(cannot)?;
         out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(cannot)?;
@@ -97,7 +102,9 @@ pub(super) fn script(title: &str, said: &[Said]) -> String {
     let mut out = format!("//! {title}: as it was typed. Read it, name its steps, give it parameters before it is run again.\n");
     let _ = writeln!(out, "runbook(#{{\n    title: {},", quoted(title));
     if !suggestions.is_empty() {
-        out.push_str("    // Literals below that could be parameters: take a line out of its comment, begin this with `let params = runbook(…`,\n");
+        out.push_str(
+            "    // Literals below that could be parameters: take a line out of its comment, begin this with `let params = runbook(…`,\n",
+        );
         out.push_str("    // and write `params.NAME` where the literal stands.\n    // params: #{\n");
         for (name, ty, literal) in &suggestions {
             let _ = writeln!(out, "    //     {name}: #{{ type: \"{ty}\", default: {literal}, help: \"\" }},");
@@ -128,8 +135,10 @@ impl Writer {
             let statement = without_header(&text[item.range.clone()], &one.params);
             match item.sort {
                 Sort::Function | Sort::Step => self.outside(&statement),
-                Sort::Declaration => self.outside(&format!("{statement};")),
-                Sort::Other if wanted && Some(place) == last => self.outside(&format!("let {} = {statement};", name_of(number))),
+                Sort::Declaration => self.outside(&format!("{statement};{}", marks(&statement))),
+                Sort::Other if wanted && Some(place) == last => {
+                    self.outside(&format!("let {} = {statement};{}", name_of(number), marks(&statement)))
+                }
                 // What only looked at a value does nothing.
                 Sort::Other if !does_something(&statement) => {}
                 Sort::Other => {
@@ -182,7 +191,8 @@ fn does_something(statement: &str) -> bool {
 /// What a step does, by its gravest first call.
 fn title_of(text: &str) -> String {
     let calls = items::calls(text);
-    let changes = |function: &str| host::find(function).is_some_and(|function| matches!(function.effect(), Effect::Change | Effect::Notify));
+    let changes =
+        |function: &str| host::find(function).is_some_and(|function| matches!(function.effect(), Effect::Change | Effect::Notify));
     let Some(call) = calls.iter().find(|call| changes(call.function)).or(calls.first()) else { return "as typed".into() };
     let target = call.literals.first().map(|(_, range)| text[range.clone()].trim_matches('"').to_owned());
     target.map_or_else(|| call.function.to_owned(), |target| format!("{} {target}", call.function))
@@ -211,7 +221,11 @@ fn candidates(text: &str) -> Vec<(String, String)> {
 
 fn marks(statement: &str) -> String {
     let found: Vec<String> = candidates(statement).into_iter().map(|(name, literal)| format!("{name} = {literal}")).collect();
-    if found.is_empty() || statement.contains('\n') { String::new() } else { format!(" // parameters? {}", text::one_line(&found.join(", "))) }
+    if found.is_empty() || statement.contains('\n') {
+        String::new()
+    } else {
+        format!(" // parameters? {}", text::one_line(&found.join(", ")))
+    }
 }
 
 /// The variable that holds what `_` was after an input.
@@ -252,7 +266,8 @@ fn bound(said: &[Said], number: usize, text: &str) -> String {
 /// A statement whose `runbook(…)` is what it answered: the header is the saved runbook's own.
 fn without_header(statement: &str, params: &Value) -> String {
     let scan = Scan::new(statement);
-    let called = (0..scan.tokens.len()).find(|paren| scan.text(statement, *paren) == "(" && scan.callee(statement, *paren) == Some(("runbook", false)));
+    let called = (0..scan.tokens.len())
+        .find(|paren| scan.text(statement, *paren) == "(" && scan.callee(statement, *paren) == Some(("runbook", false)));
     let Some(paren) = called else { return statement.to_owned() };
     let Some(name) = scan.before(paren) else { return statement.to_owned() };
     let mut depth = 0_usize;
@@ -279,7 +294,9 @@ fn literal(value: &Value) -> String {
         Value::Str(text) => quoted(text),
         Value::List(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Value::Map(map) if map.is_empty() => "#{}".into(),
-        Value::Map(map) => format!("#{{ {} }}", map.iter().map(|(key, item)| format!("{}: {}", quoted(key), literal(item))).collect::<Vec<_>>().join(", ")),
+        Value::Map(map) => {
+            format!("#{{ {} }}", map.iter().map(|(key, item)| format!("{}: {}", quoted(key), literal(item))).collect::<Vec<_>>().join(", "))
+        }
         Value::Float(x) => format!("{x:?}"),
         other => other.to_string(),
     }

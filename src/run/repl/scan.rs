@@ -368,14 +368,21 @@ mod tests {
         assert_eq!(
             kinds("let n = scale(\"a\\\"b\", 1_0.5); // x"),
             [
-                (Keyword, "let"), (Word, "n"), (Symbol, "="), (Word, "scale"), (Symbol, "("), (Text, "\"a\\\"b\""), (Symbol, ","),
-                (Number, "1_0.5"), (Symbol, ")"), (Symbol, ";"), (Comment, "// x"),
+                (Keyword, "let"),
+                (Word, "n"),
+                (Symbol, "="),
+                (Word, "scale"),
+                (Symbol, "("),
+                (Text, "\"a\\\"b\""),
+                (Symbol, ","),
+                (Number, "1_0.5"),
+                (Symbol, ")"),
+                (Symbol, ";"),
+                (Comment, "// x"),
             ]
         );
         assert_eq!(kinds("1..3"), [(Number, "1"), (Symbol, ".."), (Number, "3")]);
-        assert_eq!(kinds("'x' `a${1}b`"), [
-            (Text, "'x'"), (Text, "`a"), (Symbol, "${"), (Number, "1"), (Symbol, "}"), (Text, "b`"),
-        ]);
+        assert_eq!(kinds("'x' `a${1}b`"), [(Text, "'x'"), (Text, "`a"), (Symbol, "${"), (Number, "1"), (Symbol, "}"), (Text, "b`"),]);
         assert_eq!(kinds("#\"a\"b\"#"), [(Text, "#\"a\"b\"#")]);
     }
 

@@ -55,7 +55,9 @@ impl Session {
         let (ui, safe, somebody, place) = (&self.ui, self.is_safe(), self.somebody, self.place().name);
         pipeline.take_back(inverse, &at, &self.state.frame(), &mut |prepared, tier| {
             if prepared.before != change.after {
-                prepared.remarks.push(format!("it was changed since: {} now, and {} left by the {}", prepared.before, change.after, change.function));
+                prepared
+                    .remarks
+                    .push(format!("it was changed since: {} now, and {} left by the {}", prepared.before, change.after, change.function));
             }
             // Where the policy asks, it shows the same; nobody is asked twice.
             if policy_asks && tier > Tier::Mild {

@@ -5,9 +5,9 @@ use std::sync::PoisonError;
 
 use rhai::Dynamic;
 
+use super::Session;
 use super::guarded;
 use super::items::{self, Item, Sort};
-use super::Session;
 use super::save::Became;
 use super::scan::{Kind, Scan};
 use crate::call::ui::Question;
