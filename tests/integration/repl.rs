@@ -284,10 +284,23 @@ fn the_history_stays_and_holds_no_secret() {
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("let plain = 40 + 2;") && text.contains("let m = #{\\n a: 1 };"), "{text}");
     assert!(!text.contains("secret") && !text.contains("not this one"), "{text}");
+    // What is shown of it is masked, results and errors too.
+    let mut screen = project.on_terminal(["repl"], 100, 40);
+    screen
+        .prompted()
+        .clear()
+        .send(&format!("\"{secret}\"{ENTER}"))
+        .prompted()
+        .has("\n***\n")
+        .clear()
+        .send(&format!("boom(\"{secret}\"){ENTER}"))
+        .prompted();
+    screen.has("1 | boom(\"***\")").send(CTRL_D);
+    assert_eq!(screen.ended(), Some(0));
     // The journal has the line, masked.
     let ran = project.run(["log", "show", "last"]).status(0).has_not(secret);
+    assert!(ran.journaled("input").iter().any(|input| input["text"] == "boom(\"***\")"), "{ran}");
     assert!(ran.journal().iter().all(|line| !line.to_string().contains("very-secret")), "{ran}");
-    assert!(ran.journaled("input").iter().any(|input| input["text"] == "note(\"***\")"), "{ran}");
     // Another sitting has it, and Ctrl-R finds it whatever its case.
     fs::write(&path, format!("{text}note(\"{secret}\")\n")).unwrap();
     let mut screen = project.on_terminal(["repl"], 100, 40);

@@ -146,7 +146,7 @@ impl Session {
         let outcome = match result {
             Ok(value) if value.is_unit() => Outcome::Nothing,
             Ok(value) => {
-                let outcome = Outcome::Value { shown: convert::to_printed(&value), hidden: convert::holds_rows(&value) };
+                let outcome = Outcome::Value { shown: self.printed(&value), hidden: convert::holds_rows(&value) };
                 self.state.set_last(value);
                 outcome
             }
@@ -177,7 +177,9 @@ impl Session {
         self.point_to_variable(&mut diagnostic);
         diagnostic.failure = self.shared.pipeline.masker.failure(diagnostic.failure);
         let failure = diagnostic.failure.clone();
-        self.ui.event(&Event::Failed(&|colour| diagnostic.render(&|name| self.state.source(name), colour)));
+        // The input's own line may hold a secret too.
+        let masker = &self.shared.pipeline.masker;
+        self.ui.event(&Event::Failed(&|colour| masker.text(diagnostic.render(&|name| self.state.source(name), colour))));
         self.failed = Some(failure.clone());
         failure
     }
@@ -245,7 +247,12 @@ impl Session {
 
     /// The last value in full, as it may be shown.
     pub fn last(&self) -> Value {
-        convert::to_printed(&self.state.last())
+        self.printed(&self.state.last())
+    }
+
+    /// A value as it may be shown.
+    fn printed(&self, value: &Dynamic) -> Value {
+        self.shared.pipeline.masker.value(convert::to_printed(value))
     }
 
     /// What the run's calls share.

@@ -43,6 +43,8 @@ impl Session {
         let given = header::parameters(script.header.as_ref(), params).map_err(plain)?;
         let line = params.iter().fold(format!(":run {}", script.name), |line, (name, value)| format!("{line} {name}={value}"));
         self.record_with(&line, script.hashes.clone()).map_err(plain)?;
+        // What comes in by a command is masked like what comes from a system.
+        let given = self.shared.pipeline.masker.value(given);
         *self.shared.params.lock().unwrap_or_else(PoisonError::into_inner) = given;
         self.shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.pipeline.policy.forget();
@@ -174,7 +176,9 @@ impl Session {
 
     fn ask(&self, text: &str, details: Vec<String>, choices: &str, read: impl Fn(&str) -> Option<Choice>) -> Choice {
         let environment = self.place().name;
-        let mut question = Question { environment, text: text.to_owned(), details, choices: choices.to_owned() };
+        let masker = &self.shared.pipeline.masker;
+        let (text, details) = (masker.text(text.to_owned()), details.into_iter().map(|line| masker.text(line)).collect());
+        let mut question = Question { environment, text, details, choices: choices.to_owned() };
         loop {
             let Some(answer) = self.ui.ask(&question) else { return Choice::Stop };
             if let Some(choice) = read(answer.trim()) {
