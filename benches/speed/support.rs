@@ -62,7 +62,7 @@ impl Bench {
         let (config, latch) = (Arc::new(config), Arc::new(Latch::default()));
         let staged = setup::stage(&request, &config, &latch).unwrap();
         let params = Value::Null;
-        let pipeline = setup::pipeline(&request, config, staged, &script, &params, Arc::new(Silent), latch).unwrap();
+        let pipeline = setup::pipeline(&request, config, staged, Some(&script), &params, Arc::new(Silent), latch).unwrap();
         let shared = Shared::new(pipeline, params);
         Ready { engine: engine::build(engine::parser(), &shared, &root), shared, script }
     }

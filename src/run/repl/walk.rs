@@ -140,7 +140,8 @@ impl Session {
         let state = &mut self.state;
         let result = guarded(|| state.run_part(&script.ast, statements.clone()));
         let through = result.as_ref().is_ok_and(|through| *through);
-        engine::settled(&self.shared, &script.name, result.map(|_| Dynamic::UNIT)).map(|_| through)
+        let engine = self.state.engine();
+        engine::settled(&self.shared, result.map(|_| Dynamic::UNIT), &|error| engine::explained(engine, script, error)).map(|_| through)
     }
 
     fn choose(&self, script: &Script, item: &Item, number: usize, of: usize) -> Choice {
