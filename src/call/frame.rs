@@ -1,9 +1,9 @@
 //! Where in the run a call stands: which branch, which step, which number.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use crate::model::CallId;
+use crate::model::{CallId, InStep};
 
 /// One line of execution: the run itself, or a branch of a `parallel`. Ids are given out in the script's order
 /// within it, so they do not depend on timing.
@@ -11,7 +11,7 @@ use crate::model::CallId;
 pub struct Frame {
     prefix: CallId,
     last: AtomicU32,
-    step: Mutex<Option<Arc<str>>>,
+    step: Mutex<Option<InStep>>,
 }
 
 impl Frame {
@@ -26,12 +26,12 @@ impl Frame {
     }
 
     /// The step that the frame stands in.
-    pub fn step(&self) -> Option<Arc<str>> {
+    pub fn step(&self) -> Option<InStep> {
         self.step.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Enters or leaves a step; answers the one before.
-    pub fn set_step(&self, step: Option<Arc<str>>) -> Option<Arc<str>> {
+    pub fn set_step(&self, step: Option<InStep>) -> Option<InStep> {
         std::mem::replace(&mut *self.step.lock().unwrap_or_else(PoisonError::into_inner), step)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::model::{CallId, Effect, Failure, Tier, Value, Write};
+use crate::model::{CallId, Effect, Failure, InStep, Tier, Value, Write};
 
 /// One change or message, done or simulated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,7 +99,7 @@ pub struct Inverse {
     /// The call that made the change.
     pub id: CallId,
     /// The step it stands in.
-    pub step: Option<String>,
+    pub step: Option<InStep>,
     /// The write.
     pub write: Write,
 }

@@ -168,8 +168,7 @@ impl Pipeline {
             let change = record::change(call, tier, self.mode, &prepared, &result);
             let status = record::status(self.mode, call.effect, &prepared, &result);
             if let (Ok(_), Mode::Apply, Some(inverse)) = (&result, self.mode, &prepared.inverse) {
-                let step = call.step.as_deref().map(str::to_owned);
-                self.ledger().inverses.push(Inverse { id: call.id.clone(), step, write: inverse.clone() });
+                self.ledger().inverses.push(Inverse { id: call.id.clone(), step: call.step.clone(), write: inverse.clone() });
             }
             let provenance = result.as_ref().map_or(Provenance::Live, |answer| answer.provenance);
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
@@ -229,10 +228,11 @@ impl Pipeline {
         self.ui.event(&Event::Waiting(call, what, waited));
     }
 
-    /// Takes back the changes of a step by their recorded inverses, newest first, through all of the pipeline.
-    pub fn revert(&self, step: &str, at: &Position, frame: &Frame) -> Result<(), Failure> {
+    /// Takes back the changes of a step, by its number, by their recorded inverses, newest first, through all of the pipeline.
+    pub fn revert(&self, step: u32, at: &Position, frame: &Frame) -> Result<(), Failure> {
         let inverses = std::mem::take(&mut self.ledger().inverses);
-        let (own, others): (Vec<_>, Vec<_>) = inverses.into_iter().partition(|inverse| inverse.step.as_deref() == Some(step));
+        let (own, others): (Vec<_>, Vec<_>) =
+            inverses.into_iter().partition(|inverse| inverse.step.as_ref().is_some_and(|own| own.number == step));
         self.ledger().inverses = others;
         own.into_iter().rev().try_for_each(|inverse| self.take_back(inverse, at, frame, &mut |_, _| Ok(())).map(|_| ()))
     }
@@ -248,8 +248,7 @@ impl Pipeline {
     ) -> Result<Value, Failure> {
         self.latch.check()?;
         let values = vec![Value::from(inverse.write.target())];
-        let step = inverse.step.as_deref().map(Into::into);
-        let call = Call { step, ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
+        let call = Call { step: inverse.step.clone(), ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
         let started = self.begin(&call);
         let cx = Cx::new(self, &call, started);
         let prepared = self.bind(&record::ROLLBACK, &call, values).and_then(|args| {

@@ -1,7 +1,7 @@
 //! Who must say yes: tiers, protected environments, `--yes`, `--confirm`.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::ui::{Question, Ui};
 use crate::model::operation::PatchVerb;
@@ -47,7 +47,8 @@ pub struct Policy {
 #[derive(Debug, Default)]
 struct Said {
     all: bool,
-    steps: HashSet<Arc<str>>,
+    /// By number: another turn of a loop is another step.
+    steps: HashSet<u32>,
 }
 
 impl Policy {
@@ -87,7 +88,7 @@ impl Policy {
         match tier {
             Tier::Severe if self.confirm.iter().any(|target| names(target, call, prepared)) => return go("--confirm"),
             Tier::Moderate if self.yes => return go("--yes"),
-            Tier::Moderate if said.all || call.step.as_ref().is_some_and(|step| said.steps.contains(step)) => return go("person"),
+            Tier::Moderate if said.all || call.step.as_ref().is_some_and(|step| said.steps.contains(&step.number)) => return go("person"),
             _ => {}
         }
         let mut details = difference::lines(&prepared.before, &prepared.after);
@@ -114,7 +115,7 @@ impl Policy {
             (Tier::Severe, _) => Verdict::No,
             (_, "y" | "yes") => Verdict::Go,
             (_, "s" | "step") => {
-                said.steps.extend(call.step.clone());
+                said.steps.extend(call.step.as_ref().map(|step| step.number));
                 Verdict::Go
             }
             (_, "a" | "all") => {
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use crate::call::ui::Event;
     use crate::map;
-    use crate::model::{CallId, Position, Value};
+    use crate::model::{CallId, InStep, Position, Value};
 
     struct Says(&'static str);
     impl Ui for Says {
@@ -179,10 +180,14 @@ mod tests {
         }
     }
 
+    fn in_step(number: u32) -> Option<InStep> {
+        Some(InStep { title: "Scale".into(), number, never: false })
+    }
+
     fn call() -> Call {
         Call {
             id: CallId(vec![1]),
-            step: Some("one".into()),
+            step: in_step(1),
             function: "scale",
             target: Some("api".into()),
             effect: Effect::Change,
@@ -228,7 +233,7 @@ mod tests {
         let policy = Policy::new(true, "prod", false, vec![]);
         assert_eq!(policy.decide(&call(), Tier::Moderate, &scale(7, 3), &Says("s")).verdict, Verdict::Go);
         assert_eq!(policy.decide(&call(), Tier::Moderate, &scale(7, 3), &Says("")).verdict, Verdict::Go);
-        let elsewhere = Call { step: Some("two".into()), ..call() };
+        let elsewhere = Call { step: in_step(2), ..call() };
         assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("")).verdict, Verdict::No);
         assert_eq!(policy.decide(&elsewhere, Tier::Moderate, &scale(7, 3), &Says("a")).verdict, Verdict::Go);
         assert_eq!(policy.decide(&elsewhere, Tier::Severe, &scale(7, 0), &Says("")).verdict, Verdict::No);

@@ -47,7 +47,7 @@ pub(super) fn millis(duration: Duration) -> f64 {
 fn head(call: &Call) -> CallHead<'_> {
     CallHead {
         id: call.id.clone(),
-        step: call.step.as_deref().map(Cow::Borrowed),
+        step: call.step.as_ref().map(|step| Cow::Borrowed(&*step.title)),
         function: Cow::Borrowed(call.function),
         target: call.target.as_deref().map(Cow::Borrowed),
         effect: call.effect,
@@ -174,7 +174,7 @@ pub(super) fn status(mode: Mode, effect: Effect, prepared: &Prepared, answer: &R
 pub(super) fn change(call: &Call, tier: Tier, mode: Mode, prepared: &Prepared, answer: &Result<Answer, Failure>) -> Change {
     Change {
         id: call.id.clone(),
-        step: call.step.as_deref().map(str::to_owned),
+        step: call.step.as_ref().map(|step| step.title.to_string()),
         function: call.function.to_owned(),
         target: prepared.target.clone(),
         status: status(mode, call.effect, prepared, answer).to_owned(),

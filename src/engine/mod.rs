@@ -21,6 +21,7 @@ pub mod tree;
 pub mod walk;
 
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 
 use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope, Token};
@@ -48,6 +49,8 @@ pub struct Shared {
     pub params: Mutex<Value>,
     /// What can take the run's steps back, oldest first.
     pub rollbacks: Mutex<Vec<step::Rollback>>,
+    /// How many steps have begun.
+    pub steps: AtomicU32,
     /// Which steps run.
     pub gate: steps::Gate,
     /// Failures of steps that said `on_error: "continue"`.
@@ -67,7 +70,14 @@ impl Shared {
 
     /// What a run's functions share, where not every step runs.
     pub fn gated(pipeline: Pipeline, params: Value, gate: steps::Gate) -> Arc<Self> {
-        Arc::new(Self { pipeline, params: Mutex::new(params), gate, rollbacks: Mutex::default(), passed_failures: Mutex::default() })
+        Arc::new(Self {
+            pipeline,
+            params: Mutex::new(params),
+            steps: AtomicU32::new(0),
+            gate,
+            rollbacks: Mutex::default(),
+            passed_failures: Mutex::default(),
+        })
     }
 }
 

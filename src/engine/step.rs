@@ -1,6 +1,7 @@
 //! `step "…" #{ … }? { … } rollback { … }?`
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use rhai::{
@@ -15,7 +16,7 @@ use crate::call::Frame;
 use crate::call::ui::Event;
 use crate::journal::entry::{self, Entry, StepState};
 use crate::model::spec::{Opt, Type};
-use crate::model::{Failure, Position, Value};
+use crate::model::{Failure, InStep, Position, Value};
 
 /// The options of a step, for messages and the reference.
 pub const OPTIONS: &[Opt] = &[
@@ -35,8 +36,8 @@ pub const OPTIONS: &[Opt] = &[
 
 /// What can take a step back.
 pub struct Rollback {
-    /// The step's title.
-    pub step: Arc<str>,
+    /// The step.
+    pub step: InStep,
     /// Where the step stands.
     pub at: Position,
     /// The script's own block; without one the recorded inverses of the step's changes serve.
@@ -45,8 +46,6 @@ pub struct Rollback {
     pub global: GlobalRuntimeState,
     /// Whether the step failed.
     pub failed: bool,
-    /// `rollback: "never"`.
-    pub never: bool,
 }
 
 /// Registers the syntax.
@@ -122,13 +121,18 @@ fn run(
         None => None,
     };
     let frame = ctx.tag_mut().read_lock::<Arc<Frame>>().map(|frame| frame.clone()).unwrap_or_default();
+    let own = InStep {
+        title: title.clone(),
+        number: shared.steps.fetch_add(1, Ordering::Relaxed) + 1,
+        never: options.never || frame.step().is_some_and(|outer| outer.never),
+    };
     let number = {
         let mut rollbacks = shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner);
         let global = ctx.global_runtime_state_mut().clone();
-        rollbacks.push(Rollback { step: title.clone(), at: at.clone(), block, global, failed: false, never: options.never });
+        rollbacks.push(Rollback { step: own.clone(), at: at.clone(), block, global, failed: false });
         rollbacks.len() - 1
     };
-    let outer = frame.set_step(Some(title.clone()));
+    let outer = frame.set_step(Some(own));
     let started = shared.pipeline.platform.clock().elapsed();
     shared.step_event(&title, StepState::Started, &at, None).map_err(|failure| thrown(&failure, Some(&at)))?;
     let result = ctx.eval_expression_tree(body);
@@ -203,7 +207,8 @@ impl Shared {
 
     /// Runs a step's rollback: its own block, else the inverses of its changes, newest first.
     pub fn roll_back(&self, engine: &Engine, rollback: &Rollback) -> Result<(), Failure> {
-        self.step_event(&rollback.step, StepState::RollingBack, &rollback.at, None)?;
+        let title = &rollback.step.title;
+        self.step_event(title, StepState::RollingBack, &rollback.at, None)?;
         let frame = rollback.global.tag.read_lock::<Arc<Frame>>().map(|frame| frame.clone()).unwrap_or_default();
         let result = match &rollback.block {
             Some(block) => {
@@ -219,10 +224,12 @@ impl Shared {
                 frame.set_step(outer);
                 result
             }
-            None => self.pipeline.revert(&rollback.step, &rollback.at, &frame),
+            None => self.pipeline.revert(rollback.step.number, &rollback.at, &frame),
         };
+        // A block may have swallowed what ended it.
+        let result = result.and_then(|()| self.pipeline.latch.check());
         let state = if result.is_ok() { StepState::RolledBack } else { StepState::RollbackFailed };
-        self.step_event(&rollback.step, state, &rollback.at, None)?;
+        self.step_event(title, state, &rollback.at, None)?;
         result
     }
 }

@@ -159,13 +159,24 @@ impl fmt::Display for Position {
     }
 }
 
+/// The step that a call stands in. Titles may repeat, in loops and by chance; numbers do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InStep {
+    /// Its title.
+    pub title: Arc<str>,
+    /// Which of the run's steps it is, in the order in which they began, from 1.
+    pub number: u32,
+    /// Whether it, or a step around it, is never taken back.
+    pub never: bool,
+}
+
 /// One host-function call, as the pipeline, the policy and the journal see it.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Its path among the run's calls.
     pub id: CallId,
-    /// The title of the step it stands in.
-    pub step: Option<Arc<str>>,
+    /// The step it stands in.
+    pub step: Option<InStep>,
     /// The function's name.
     pub function: &'static str,
     /// What it is about, in the script's words.

@@ -12,7 +12,7 @@ pub mod suggest;
 pub mod text;
 pub mod value;
 
-pub use call::{Call, CallId, Effect, Position, Provenance, Tier};
+pub use call::{Call, CallId, Effect, InStep, Position, Provenance, Tier};
 pub use failure::{Failure, Kind, Sent};
 pub use map::Map;
 pub use operation::{Answer, Prepared, Read, Write};

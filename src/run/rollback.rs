@@ -17,8 +17,8 @@ pub const ANSWER: &str = "rollback";
 /// They are listed before they run, and the first that fails ends it: what it left must be looked at by a person.
 pub fn offer(engine: &Engine, shared: &Shared) -> Result<(), Failure> {
     let mut steps = std::mem::take(&mut *shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner));
-    let changed: Vec<String> = shared.pipeline.ledger().inverses.iter().filter_map(|inverse| inverse.step.clone()).collect();
-    steps.retain(|step| !step.never && (step.block.is_some() || changed.iter().any(|title| **title == *step.step)));
+    let changed: Vec<u32> = shared.pipeline.ledger().inverses.iter().filter_map(|inverse| Some(inverse.step.as_ref()?.number)).collect();
+    steps.retain(|step| !step.step.never && (step.block.is_some() || changed.contains(&step.step.number)));
     // A stable sort keeps the order in time within each half.
     steps.sort_by_key(|step| step.failed);
     steps.reverse();
@@ -48,10 +48,10 @@ fn describe(shared: &Shared, step: &Rollback) -> String {
         Some(_) => "its rollback block".to_owned(),
         None => {
             let ledger = shared.pipeline.ledger();
-            let own = ledger.inverses.iter().filter(|inverse| inverse.step.as_deref() == Some(&*step.step));
+            let own = ledger.inverses.iter().filter(|inverse| inverse.step.as_ref().is_some_and(|own| own.number == step.step.number));
             let targets: Vec<String> = own.map(|inverse| inverse.write.target()).collect();
             format!("the recorded inverses of {}", targets.join(", "))
         }
     };
-    format!("{} ({state}): {how}", step.step)
+    format!("{} ({state}): {how}", step.step.title)
 }
