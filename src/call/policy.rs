@@ -140,9 +140,10 @@ pub fn refused(decision: Decision, tier: Tier, prepared: &Prepared) -> Failure {
         return Failure::new(Kind::Denied, format!("a person stopped the run at {target}")).on(target.clone());
     }
     let flag = if tier == Tier::Severe { format!("--confirm {target}") } else { "--yes".to_owned() };
-    Failure::new(Kind::NotConfirmed, format!("the change of {target} was not confirmed ({})", decision.by))
-        .on(target.clone())
-        .hint(format!("answer the question on a terminal, or pass {flag}"))
+    let failure =
+        Failure::new(Kind::NotConfirmed, format!("the change of {target} was not confirmed ({})", decision.by)).on(target.clone());
+    // A person who said no knows how to say yes.
+    if decision.by == "person" { failure } else { failure.hint(format!("answer the question on a terminal, or pass {flag}")) }
 }
 
 #[cfg(test)]

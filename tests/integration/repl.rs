@@ -184,7 +184,7 @@ fn the_prompt_goes_by_the_world_s_time_and_edits_several_lines() {
 fn tab_completes_and_the_signature_is_a_hint() {
     let project = outage();
     let mut screen = sitting(&project);
-    screen.send("scal").send(TAB).until("scale(target: target, replicas, options?)   change: ");
+    screen.send("scal").send(TAB).until("scale(target: workload, replicas, options?)   change: ");
     screen.send("\"api").send(TAB).until("scale(\"api-gateway\", replicas, options?)");
     screen.send(", ").until("scale(\"api-gateway\", replicas: int 0..10000, options?)");
     screen

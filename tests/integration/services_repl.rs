@@ -42,7 +42,7 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
     screen.has("prod! > ").has("changes are REAL").enter("get(\"deployment/api\").spec.replicas").has("\n3\n");
     // No is an error that the sitting survives, and nothing is sent.
     screen.send(&format!("scale(\"api\", 2){ENTER}")).until("[y]es [n]o [s]tep [a]ll s[k]ip [q]uit").has("prod: scale deployment/api");
-    screen.has("{\"spec.replicas\":3} → {\"spec.replicas\":2}").has("kubectl --context=test -n ").enter("n").has("error[not_confirmed]");
+    screen.has("spec.replicas: 3 → 2").has("kubectl --context=test -n ").enter("n").has("error[not_confirmed]");
     assert_eq!(replicas(&namespace), "3");
     // A person's "quit" ends the call, not the sitting.
     screen
@@ -65,6 +65,12 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
         .enter("y")
         .has("spec.replicas 2 → 3  changed");
     assert_eq!(replicas(&namespace), "3");
+    // What somebody else did in between is told before it is taken back.
+    screen.clear().send(&format!("scale(\"api\", 4){ENTER}")).prompted().has("spec.replicas 3 → 4  changed");
+    kubectl(&["-n", &namespace, "scale", "deployment/api", "--replicas=5"]);
+    screen.clear().send(&format!(":undo{ENTER}")).until("[y]es [n]o").has("somebody has changed it since: spec.replicas: 4 → 5");
+    screen.enter("n").has("the change of deployment/api was not confirmed (person)").has_not("= help");
+    assert_eq!(replicas(&namespace), "5");
     // Ctrl-C at a question is a no.
     screen
         .clear()
@@ -78,7 +84,7 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
     screen.send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
     let ran = project.run(["log", "verify", "last"]).status(0).stdout_has("to the run's end");
-    assert_eq!(ran.outcomes(), ["deployment/api changed", "deployment/api changed"]);
+    assert_eq!(ran.outcomes(), ["deployment/api changed"; 3]);
     let decisions: Vec<String> = ran.journaled("decision").iter().map(|line| line["decision"].as_str().unwrap().to_owned()).collect();
     assert_eq!(decisions[..4], ["refused", "denied", "confirmed", "refused"], "{ran}");
 }

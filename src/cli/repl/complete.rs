@@ -7,7 +7,7 @@ use super::context::{self, Context, Wanted};
 use super::known::Known;
 use crate::host;
 use crate::model::ResourceKind;
-use crate::model::spec::{Group, Type};
+use crate::model::spec::Type;
 use crate::run::repl::scan::KEYWORDS;
 
 /// Methods of arrays, maps and texts that are wanted most.
@@ -118,56 +118,62 @@ fn texts(text: &str, wanted: Wanted, after: &str, known: &dyn Known) -> Vec<Pair
     let end = if after.starts_with('"') { "" } else { "\"" };
     let names = match wanted {
         Wanted::Module => known.modules(),
-        Wanted::Severity => known.severities(),
-        Wanted::Argument(_, Type::Choice(words)) => words.iter().map(|word| (*word).to_owned()).collect(),
-        Wanted::Argument(_, Type::Database) => known.databases(),
-        Wanted::Argument(_, Type::Channels) => known.channels(),
-        Wanted::Argument(function, Type::Target | Type::Targets) => return targets(text, function, end, known),
-        _ => Vec::new(),
+        Wanted::Value(Type::Severity) => known.severities(),
+        Wanted::Value(Type::Choice(words)) => words.iter().map(|word| (*word).to_owned()).collect(),
+        Wanted::Value(Type::Database) => known.databases(),
+        Wanted::Value(Type::Channels) => known.channels(),
+        Wanted::Value(Type::Services) => known.services(),
+        // A path follows the service's name.
+        Wanted::Value(Type::Address) => return plain(known.services(), text, ""),
+        Wanted::Value(ty) if is_on_platform(ty) => return targets(text, ty, end, known),
+        Wanted::Value(_) | Wanted::Unknown => Vec::new(),
     };
     plain(names, text, end)
 }
 
-fn targets(text: &str, function: &str, end: &str, known: &dyn Known) -> Vec<Pair> {
-    let group = host::find(function).map(|function| function.spec.group);
-    if group == Some(Group::Http) {
-        // A path may follow the service's name, but not in a check of its health.
-        return plain(known.services(), text, if function == "http_health" { end } else { "" });
-    }
+/// Whether names of this type are the platform's.
+pub(super) fn is_on_platform(ty: Type) -> bool {
+    matches!(ty, Type::Target | Type::Targets | Type::Workload | Type::Workloads | Type::Pods | Type::Node)
+}
+
+fn targets(text: &str, ty: Type, end: &str, known: &dyn Known) -> Vec<Pair> {
     let found = known.found();
     // Before the platform has answered nobody knows whether a name is the only one.
     let end = if found.read { end } else { "" };
-    if group == Some(Group::Nodes) {
-        return plain(found.nodes.iter().cloned(), text, end);
-    }
-    let about_pods = matches!(function, "logs" | "exec" | "describe" | "get" | "pods" | "top_pods" | "delete" | "tcp_check" | "events");
     let prefixed = |kind: &str, names: &[String]| names.iter().map(|name| format!("{kind}/{name}")).collect::<Vec<_>>();
-    let mut names = found.workloads.clone();
     if let Some((kind, _)) = text.split_once('/') {
-        match ResourceKind::find(kind).map(|kind| kind.singular) {
-            Some("pod") => names = prefixed(kind, &found.pods),
-            Some("node") => names = prefixed(kind, &found.nodes),
+        let names = match ResourceKind::find(kind).map(|kind| kind.singular) {
+            Some("pod") => prefixed(kind, &found.pods),
+            Some("node") => prefixed(kind, &found.nodes),
             // `deploy/x` is the same as `deployment/x`.
-            Some(singular) if singular != kind => {
-                let own = names.iter().filter_map(|name| name.strip_prefix(singular)?.strip_prefix('/').map(str::to_owned));
-                names = prefixed(kind, &own.collect::<Vec<_>>());
+            Some(singular) => {
+                let own = found.workloads.iter().filter_map(|name| name.strip_prefix(singular)?.strip_prefix('/').map(str::to_owned));
+                prefixed(kind, &own.collect::<Vec<_>>())
             }
-            _ => {}
-        }
+            None => Vec::new(),
+        };
         return plain(names, text, end);
     }
+    if ty == Type::Node {
+        return plain(found.nodes.iter().cloned(), text, end);
+    }
+    let mut names = found.workloads.clone();
     names.extend(known.services());
     names.extend(known.databases());
     // Bare names of workloads are targets too.
     names.extend(found.workloads.iter().filter_map(|name| name.split_once('/').map(|(_, name)| name.to_owned())));
-    if about_pods {
+    let mut kinds = Vec::new();
+    if !matches!(ty, Type::Workload | Type::Workloads) {
         names.extend(found.pods.iter().cloned());
+        kinds.push("pod/");
     }
-    let mut found = plain(names, text, end);
-    if about_pods && "pod/".starts_with(text) && !text.is_empty() {
-        found.push(Pair { display: "pod/".into(), replacement: "pod/".into() });
+    if matches!(ty, Type::Target | Type::Targets) {
+        kinds.push("node/");
     }
-    found
+    let mut pairs = plain(names, text, end);
+    let kinds = kinds.into_iter().filter(|kind| !text.is_empty() && kind.starts_with(text));
+    pairs.extend(kinds.map(|kind| Pair { display: kind.to_owned(), replacement: kind.to_owned() }));
+    pairs
 }
 
 fn argument(command: &str, rest: &str, known: &dyn Known) -> Vec<Pair> {
@@ -267,6 +273,8 @@ mod tests {
         assert_eq!(completed("wait_ready([\"api-gateway\", \"post|"), ["wait_ready([\"api-gateway\", \"postgres\""]);
         assert_eq!(completed("logs(\"web-49|").len(), 10);
         assert_eq!(completed("get(\"pod/web-123|"), ["get(\"pod/web-123\""]);
+        assert_eq!(completed("get(\"nod|"), ["get(\"node/"]);
+        assert_eq!(completed("nodes(\"n|"), ["nodes(\"node-1\""]);
         assert!(completed("scale(\"web-1|").is_empty(), "pods are not scaled");
         assert_eq!(completed("sql(\"po|"), ["sql(\"postgres\""]);
         assert_eq!(completed("notify([\"pager\", \"|"), ["notify([\"pager\", \"incidents\"", "notify([\"pager\", \"pager\""]);

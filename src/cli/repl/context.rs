@@ -2,7 +2,7 @@
 
 use crate::call::Function;
 use crate::host;
-use crate::model::spec::{Group, Opt, Param, Type};
+use crate::model::spec::{Opt, Param, Type};
 use crate::run::repl::scan::{Kind, Opener, Scan};
 
 /// The place of the cursor.
@@ -56,10 +56,8 @@ pub(super) enum Context<'a> {
 pub(super) enum Wanted {
     /// A module's path.
     Module,
-    /// What a parameter of a function takes.
-    Argument(&'static str, Type),
-    /// A severity.
-    Severity,
+    /// What a parameter or an option takes.
+    Value(Type),
     /// Nothing that is known.
     Unknown,
 }
@@ -219,17 +217,13 @@ fn wanted(text: &str, scan: &Scan) -> Wanted {
     }
     if let Some((options, key)) = options(text, scan) {
         return match key.and_then(|key| options.iter().find(|option| option.name == key)) {
-            Some(option) if option.name == "severity" => Wanted::Severity,
-            Some(option) => Wanted::Argument("", option.ty),
+            Some(option) => Wanted::Value(option.ty),
             None => Wanted::Unknown,
         };
     }
     match called(text, scan) {
         Some(call) if !scan.open[call.level + 1..].iter().any(|open| open.opener == Opener::Map) => {
-            let spec = &call.function.spec;
-            // A URL may begin with a service's name.
-            let service = call.argument == 0 && spec.group == Group::Http;
-            call.param().map_or(Wanted::Unknown, |param| Wanted::Argument(spec.name, if service { Type::Target } else { param.ty }))
+            call.param().map_or(Wanted::Unknown, |param| Wanted::Value(param.ty))
         }
         _ => Wanted::Unknown,
     }
@@ -248,13 +242,13 @@ mod tests {
 
     #[test]
     fn texts_are_what_their_place_takes() {
-        assert_eq!(text("scale(\"ap"), ("ap", Wanted::Argument("scale", Type::Target)));
-        assert_eq!(text("wait_ready([\"a\", \"b"), ("b", Wanted::Argument("wait_ready", Type::Targets)));
+        assert_eq!(text("scale(\"ap"), ("ap", Wanted::Value(Type::Workload)));
+        assert_eq!(text("wait_ready([\"a\", \"b"), ("b", Wanted::Value(Type::Workloads)));
         assert_eq!(text("import \"std/"), ("std/", Wanted::Module));
-        assert_eq!(text("sql(\"").1, Wanted::Argument("sql", Type::Database));
-        assert_eq!(text("sql(\"postgres\", \"SELECT ").1, Wanted::Argument("sql", Type::Str));
-        assert_eq!(text("scale(\"a\", 1, #{ tier: \"").1, Wanted::Argument("", Type::Choice(&["moderate", "severe"])));
-        assert_eq!(text("notify(\"x\", \"y\", #{ severity: \"").1, Wanted::Severity);
+        assert_eq!(text("sql(\"").1, Wanted::Value(Type::Database));
+        assert_eq!(text("sql(\"postgres\", \"SELECT ").1, Wanted::Value(Type::Str));
+        assert_eq!(text("scale(\"a\", 1, #{ tier: \"").1, Wanted::Value(Type::Choice(&["moderate", "severe"])));
+        assert_eq!(text("notify(\"x\", \"y\", #{ severity: \"").1, Wanted::Value(Type::Severity));
         assert_eq!(text("let x = \"").1, Wanted::Unknown);
         assert_eq!(text("x.filter(|p| p.name == \"").1, Wanted::Unknown);
         assert_eq!(text("scale(f(\"").1, Wanted::Unknown);

@@ -13,7 +13,6 @@ use rustyline::{CompletionType, Context, Helper};
 
 use super::context::{self, Context as Place, Wanted};
 use super::{complete, highlight, hint, print};
-use crate::model::spec::Type;
 use crate::model::text;
 use crate::run::repl::Session;
 
@@ -59,7 +58,9 @@ impl Hinter for Typing {
         if cursor < line.len() {
             return None;
         }
-        if let Place::Text { wanted: Wanted::Argument(_, Type::Target | Type::Targets), .. } = context::at(line) {
+        if let Place::Text { wanted: Wanted::Value(ty), .. } = context::at(line)
+            && complete::is_on_platform(ty)
+        {
             // By the time that Tab is pressed they are there.
             session.names().get(Duration::ZERO);
         }

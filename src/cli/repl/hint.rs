@@ -145,7 +145,7 @@ mod tests {
         let summary = "change: Sets the number of a workload's replicas.";
         for (line, expected) in [
             ("scale", format!("(target, replicas, options?)   {summary}")),
-            ("scale(", format!("target: target, replicas, options?)   {summary}")),
+            ("scale(", format!("target: workload, replicas, options?)   {summary}")),
             ("scale(\"ap", format!("\", replicas, options?)   {summary}")),
             ("scale(\"api\"", format!(", replicas, options?)   {summary}")),
             ("scale(\"api\", ", format!("replicas: int 0..10000, options?)   {summary}")),

@@ -12,6 +12,8 @@ use crate::platform::{Cancel, Cx};
 
 /// So long names are taken to be current.
 const FRESH: Duration = Duration::from_secs(20);
+/// After so long a platform that did not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// What there is on the platform. Names only: nothing else of what was read is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,8 +42,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     found: Arc<Found>,
-    /// When it was read; nothing if it never was, or if a change may have made it wrong.
-    at: Option<Duration>,
+    /// Until when it is taken to be current; nothing if it never was read, or if a change may have made it wrong.
+    until: Option<Duration>,
     reading: bool,
 }
 
@@ -56,7 +58,7 @@ impl Names {
     /// The names as they are known. If they are old they are read again, and `patience` is how long to wait for that.
     pub fn get(&self, patience: Duration) -> Arc<Found> {
         let mut state = self.0.lock();
-        let fresh = state.at.is_some_and(|at| self.0.clock.elapsed().saturating_sub(at) < FRESH);
+        let fresh = state.until.is_some_and(|until| self.0.clock.elapsed() < until);
         if fresh {
             return state.found.clone();
         }
@@ -71,7 +73,7 @@ impl Names {
 
     /// Says that names may have changed.
     pub fn outdated(&self) {
-        self.0.lock().at = None;
+        self.0.lock().until = None;
     }
 }
 
@@ -112,11 +114,11 @@ impl Inner {
             }
         }
         let mut state = self.lock();
-        // What cannot be read now leaves what was known; it is tried again when names are next asked for and these are old.
+        // What cannot be read now leaves what was known.
         if some {
             state.found = Arc::new(found);
         }
-        state.at = Some(self.clock.elapsed());
+        state.until = Some(self.clock.elapsed() + if some { FRESH } else { AGAIN });
         state.reading = false;
         drop(state);
         self.arrived.notify_all();

@@ -4,7 +4,7 @@ use super::Session;
 use super::save::Became;
 use crate::call::ui::{Event, Question};
 use crate::engine::Diagnostic;
-use crate::model::{Effect, Failure, Kind, Position, Tier, Value};
+use crate::model::{Effect, Failure, Kind, Position, Tier, Value, difference};
 
 impl Session {
     /// Takes the last change back that has not been taken back yet. Fails with `not_found` where there is none.
@@ -55,15 +55,15 @@ impl Session {
         let (ui, safe, somebody, place) = (&self.ui, self.is_safe(), self.somebody, self.place().name);
         pipeline.take_back(inverse, &at, &self.state.frame(), &mut |prepared, tier| {
             if prepared.before != change.after {
-                prepared
-                    .remarks
-                    .push(format!("it was changed since: {} now, and {} left by the {}", prepared.before, change.after, change.function));
+                let since = difference::lines(&change.after, &prepared.before).join(", ");
+                prepared.remarks.push(format!("somebody has changed it since: {since}"));
             }
             // Where the policy asks, it shows the same; nobody is asked twice.
             if policy_asks && tier > Tier::Mild {
                 return Ok(());
             }
-            let mut details = vec![format!("{} → {}", prepared.before, prepared.after), prepared.equivalent.clone()];
+            let mut details = difference::lines(&prepared.before, &prepared.after);
+            details.push(prepared.equivalent.clone());
             details.extend(prepared.remarks.iter().cloned());
             let text = format!("take back {} of {}?", change.function, change.target);
             if !somebody && safe {
