@@ -102,7 +102,10 @@ const FLOWING: usize = 24;
 
 impl<'a> Column<'a> {
     fn new(key: &'a str, maps: &[&Map], most: Most) -> Self {
-        let cells: Vec<String> = maps.iter().map(|map| map.get(key).map(|value| cell(value, most)).unwrap_or_default()).collect();
+        let cells: Vec<String> = maps
+            .iter()
+            .map(|map| map.get(key).map(|value| if key == "time" { moment(value, most) } else { cell(value, most) }).unwrap_or_default())
+            .collect();
         let widest = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
         let flows = widest > FLOWING && cells.iter().any(|cell| cell.contains(' '));
         Self { key, width: widest.max(key.chars().count()), cells, flows }
@@ -156,6 +159,17 @@ fn tree(map: &Map, depth: usize, most: Most) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A time to the millisecond: what is beyond says nothing to a person and takes the room of what does.
+fn moment(value: &Value, most: Most) -> String {
+    let shown = cell(value, most);
+    match shown.strip_suffix('Z').and_then(|time| time.split_once('.')) {
+        Some((seconds, fraction)) if fraction.len() > 3 && fraction.bytes().all(|c| c.is_ascii_digit()) => {
+            format!("{seconds}.{}Z", &fraction[..3])
+        }
+        _ => shown,
+    }
+}
+
 /// A value on one line; text as it is, but inert.
 fn cell(value: &Value, most: Most) -> String {
     match value {
@@ -204,6 +218,17 @@ mod tests {
             " NAME                      RESTARTS\n api-gateway-v55qn4vl9s-1  1\n api-gateway-v55qn4vl9s-2  2\n (all: phase Running; not shown: ip)"
         );
         assert_eq!(value(&rows, None, 80).lines().next(), Some(" NAME                      IP             PHASE    RESTARTS"));
+    }
+
+    #[test]
+    fn times_are_shown_to_the_millisecond() {
+        let row = |time: &str| map! { "time" => time, "line" => "x" };
+        let rows = Value::List(vec![row("2026-11-25T09:52:32.123456789Z"), row("2026-11-25T09:52:33Z"), row("a.bcdeZ")]);
+        let shown = value(&rows, None, 80);
+        assert_eq!(
+            shown.lines().skip(1).collect::<Vec<_>>(),
+            [" 2026-11-25T09:52:32.123Z  x", " 2026-11-25T09:52:33Z      x", " a.bcdeZ                   x"]
+        );
     }
 
     #[test]

@@ -194,11 +194,12 @@ impl Repl {
         let mut editor = self.editor(history)?;
         loop {
             self.ui.clear();
+            self.watch.doing(Doing::Typing);
+            self.session.borrow_mut().calm();
             let (plain, styled) = prompt::of(&self.session.borrow().place(), self.printer.colour);
             if let Some(typing) = editor.helper() {
                 typing.prompt.set(plain.chars().count());
             }
-            self.watch.doing(Doing::Typing);
             let read = editor.readline(&(plain.as_str(), styled.as_str()));
             self.watch.doing(Doing::Running(0));
             match read {

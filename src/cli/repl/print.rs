@@ -23,7 +23,7 @@ pub(super) fn size() -> (usize, usize) {
 }
 
 const REST: &str = " (:more shows all)";
-const HIDDEN: &str = "rows of a database are shown by shape; show(_, #{ reveal: true }) shows them, and that is on record";
+const HIDDEN: &str = "rows are shown by shape; show(_, #{ reveal: true }) shows them, on record";
 
 impl Printer {
     /// For standard output as it is.

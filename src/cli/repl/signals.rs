@@ -94,8 +94,9 @@ impl Watch {
             Doing::Running(0) => {
                 state.doing = Doing::Running(1);
                 self.0.latch.trip(Failure::new(Kind::Cancelled, "interrupted"));
-                drop(state);
-                self.0.ui.say("stopping: reads are dropped, a change that was sent gets five seconds (again to leave at once)");
+                // The prompt waits for this lock, so that nothing is said into a line that is being typed. A question holds the
+                // screen until it sees the latch.
+                self.0.ui.say("stopping: a change that was sent gets five seconds (again to leave at once)");
             }
             Doing::Running(_) => self.leave(state.shared.as_ref(), false),
             Doing::Typing | Doing::Elsewhere => {}

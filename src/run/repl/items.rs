@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::{Kind, Opener, Scan};
+use super::scan::{Kind, Scan};
 use crate::host;
 use crate::model::Effect;
 
@@ -159,9 +159,18 @@ pub fn may_change(text: &str, own: &dyn Fn(&str) -> bool) -> bool {
     })
 }
 
-/// Whether the innermost thing open is a text: what is typed there are no words of the language.
-pub fn in_text(scan: &Scan) -> bool {
-    matches!(scan.open.last().map(|open| open.opener), Some(Opener::Quote { .. } | Opener::Template | Opener::Comment))
+/// The name of the last value.
+pub const LAST: &str = "_";
+
+/// Where a text speaks of the last value: wherever no arrow follows, which would make it the last arm of a `switch`.
+pub fn last_values(text: &str) -> Vec<Range<usize>> {
+    let scan = Scan::new(text);
+    let is_last = |number: &usize| {
+        scan.tokens[*number].kind == Kind::Word
+            && scan.text(text, *number) == LAST
+            && scan.after(*number).is_none_or(|next| scan.text(text, next) != "=>")
+    };
+    (0..scan.tokens.len()).filter(is_last).map(|number| scan.tokens[number].range.clone()).collect()
 }
 
 #[cfg(test)]

@@ -204,6 +204,12 @@ impl Session {
         self.fail_without_offer(diagnostic);
     }
 
+    /// Takes back an interruption that came when nothing ran any more, or the next input would be stopped by it.
+    pub fn calm(&mut self) {
+        // A lost record stays lost.
+        let _ = self.latch.reopen();
+    }
+
     /// Whether more must follow before an input can be run.
     pub fn wants_more(&self, text: &str) -> bool {
         if Scan::new(text).is_open() {

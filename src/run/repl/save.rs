@@ -7,9 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use super::items::{self, Sort};
+use super::items::{self, Sort, last_values};
 use super::scan::{Kind as Token, Scan};
-use super::state::LAST;
 use crate::engine::{self, Diagnostic, Script};
 use crate::host;
 use crate::model::{Effect, Failure, Kind, Value, text};
@@ -236,16 +235,6 @@ fn name_of(number: usize) -> String {
 /// The input whose value `_` is in another.
 fn last_before(said: &[Said], number: usize) -> Option<usize> {
     (0..number).rev().find(|before| said[*before].became == Became::Value)
-}
-
-fn last_values(text: &str) -> Vec<std::ops::Range<usize>> {
-    let scan = Scan::new(text);
-    let is_last = |number: &usize| {
-        scan.tokens[*number].kind == Token::Word
-            && scan.text(text, *number) == LAST
-            && scan.after(*number).is_none_or(|next| scan.text(text, next) != "=>")
-    };
-    (0..scan.tokens.len()).filter(is_last).map(|number| scan.tokens[number].range.clone()).collect()
 }
 
 fn is_used_later(said: &[Said], number: usize) -> bool {

@@ -6,12 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, Caches, Dynamic, Engine, EvalAltResult, Expr, GlobalRuntimeState, Module, Scope, Stmt, Token};
 
-use super::scan::{Kind, Scan};
+use super::items::{self, LAST};
 use crate::call::Frame;
 use crate::engine::{self, Diagnostic, Shared, modules, script, syntax};
-
-/// The name of the last value.
-pub(super) const LAST: &str = "_";
 
 /// What stays between inputs.
 pub(super) struct State {
@@ -73,7 +70,7 @@ impl State {
     /// Parses a text and keeps nothing of it.
     pub(super) fn parse(&self, text: &str) -> Result<AST, rhai::ParseError> {
         let lock = || self.last_values.lock().unwrap_or_else(PoisonError::into_inner);
-        *lock() = last_values(text);
+        *lock() = last_places(text);
         let parsed = self.engine.compile(text);
         // Modules are compiled by the same engine later on.
         lock().clear();
@@ -187,19 +184,13 @@ impl State {
     }
 }
 
-/// Where `_` means the last value: wherever no arrow follows.
-fn last_values(text: &str) -> Vec<(usize, usize)> {
-    let scan = Scan::new(text);
-    let is_last = |number: &usize| {
-        scan.tokens[*number].kind == Kind::Word
-            && scan.text(text, *number) == LAST
-            && scan.after(*number).is_none_or(|next| scan.text(text, next) != "=>")
-    };
-    let places = (0..scan.tokens.len()).filter(is_last).map(|number| {
-        let before = &text[..scan.tokens[number].range.start];
+/// Where `_` means the last value, by line and column.
+fn last_places(text: &str) -> Vec<(usize, usize)> {
+    let place = |range: std::ops::Range<usize>| {
+        let before = &text[..range.start];
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)
-    });
-    places.collect()
+    };
+    items::last_values(text).into_iter().map(place).collect()
 }

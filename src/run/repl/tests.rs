@@ -177,6 +177,10 @@ fn a_denial_and_an_abort_end_their_input_alone() {
         assert!(matches!(sitting.session.input(text), Outcome::Failed(_)), "{text}");
         assert_eq!(sitting.value("1 + 1"), 2.into());
     }
+    // An interruption that comes when nothing runs any more does not reach the next input.
+    sitting.session.latch.trip(Failure::new(crate::model::Kind::Cancelled, "late"));
+    sitting.session.calm();
+    assert_eq!(sitting.value("1 + 1"), 2.into());
     assert!(!sitting.session.place().lost);
 }
 
