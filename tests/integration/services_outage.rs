@@ -96,6 +96,25 @@ fn versions() -> String {
     kubectl(&["-n", &NAMESPACE, "get", "deployments,statefulsets", "-o", path])
 }
 
+/// The versions, once the controllers have seen every workload and have nothing more to say of any: other tests keep them busy too.
+fn at_rest() -> String {
+    let path = "jsonpath={range .items[?(@.kind==\"Deployment\")]}{.status.conditions[?(@.reason==\"NewReplicaSetAvailable\")].status}{end}\
+                {range .items[?(@.kind==\"StatefulSet\")]}{.status.observedGeneration}{end}";
+    let mut before = String::new();
+    for _ in 0..100 {
+        let seen = kubectl(&["-n", &NAMESPACE, "get", "deployments,statefulsets", "-o", path]);
+        let now = versions();
+        let deployments = WORKLOADS.iter().filter(|(target, _)| target.starts_with("deployment/")).count();
+        let all = seen.matches("True").count() == deployments && seen.matches('1').count() == WORKLOADS.len() - deployments;
+        if all && now == before {
+            return now;
+        }
+        before = now;
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    panic!("the controllers do not come to rest:\n{before}");
+}
+
 /// Each workload's ready replicas.
 fn ready() -> Vec<(String, i64)> {
     let of = |(target, _): &(&str, i64)| {
@@ -132,16 +151,7 @@ fn the_outage_is_rehearsed_recovered_repeated_by_hand_and_replayed() {
     kubectl(&["create", "namespace", &NAMESPACE]);
     kubectl(&["apply", "-f", &manifest]);
     trusted(folder);
-    // The controllers come to rest before versions are compared.
-    let mut before = versions();
-    for _ in 0..50 {
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        let again = versions();
-        if again == before {
-            break;
-        }
-        before = again;
-    }
+    let before = at_rest();
 
     let rehearsal = summary(folder, &["--dry-run"]);
     assert_eq!(rehearsal["changes"].as_array().unwrap().len(), 21);
