@@ -100,6 +100,8 @@ pub struct Inverse {
     pub id: CallId,
     /// The step it stands in.
     pub step: Option<InStep>,
+    /// What it takes back, as the change named it.
+    pub target: String,
     /// The write.
     pub write: Write,
 }

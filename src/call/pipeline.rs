@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::history::{History, Recorded};
 use super::ledger::{Change, Finding, Found, Inverse, Ledger};
 use super::mask::{MASK, Masker};
-use super::policy::{self, Policy, Verdict};
+use super::policy::{self, Decision, Policy, Verdict};
 use super::record;
 use super::ui::{Event, Ui};
 use super::{Body, Cx, Done, Frame, Function, Latch};
@@ -136,11 +136,11 @@ impl Pipeline {
                 continue;
             }
             // 5. Policy; what was decided is on record.
-            let tier = Policy::tier(function.spec.tier, option(args, "tier").and_then(Value::as_str), &prepared);
-            let decision = self.policy.decide(call, tier, &prepared, &*self.ui);
-            if self.policy.asks {
-                self.append(&record::decision(call, tier, &prepared, decision))?;
-            }
+            let decided = match self.decide(function, call, args, prepared, cx) {
+                Ok(decided) => decided,
+                Err(failure) => return self.ended(function, call, started, cx.provenance(), Err(failure)),
+            };
+            let (prepared, tier, decision) = decided;
             match decision.verdict {
                 Verdict::Go => {}
                 Verdict::Skip => {
@@ -168,7 +168,8 @@ impl Pipeline {
             let change = record::change(call, tier, self.mode, &prepared, &result);
             let status = record::status(self.mode, call.effect, &prepared, &result);
             if let (Ok(_), Mode::Apply, Some(inverse)) = (&result, self.mode, &prepared.inverse) {
-                self.ledger().inverses.push(Inverse { id: call.id.clone(), step: call.step.clone(), write: inverse.clone() });
+                let (target, write) = (prepared.target.clone(), inverse.clone());
+                self.ledger().inverses.push(Inverse { id: call.id.clone(), step: call.step.clone(), target, write });
             }
             let provenance = result.as_ref().map_or(Provenance::Live, |answer| answer.provenance);
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
@@ -186,6 +187,33 @@ impl Pipeline {
         }
         let answer = self.answer(function, call, args, &done, shape);
         self.ended(function, call, started, cx.provenance(), Ok(answer))
+    }
+
+    /// Decides about a write. A question may have stood for long: what changed meanwhile is prepared and asked about anew.
+    fn decide(
+        &self,
+        function: &Function,
+        call: &Call,
+        args: &Args,
+        mut prepared: Prepared,
+        cx: &Cx<'_>,
+    ) -> Result<(Prepared, Tier, Decision), Failure> {
+        loop {
+            let tier = Policy::tier(function.spec.tier, option(args, "tier").and_then(Value::as_str), &prepared);
+            let decision = self.policy.decide(call, tier, &prepared, &*self.ui);
+            if self.policy.asks {
+                self.append(&record::decision(call, tier, &prepared, decision))?;
+            }
+            if decision.verdict != Verdict::Go || !decision.asked {
+                return Ok((prepared, tier, decision));
+            }
+            let now = self.prepare(vec![prepared.write.clone()], cx)?.pop();
+            let Some(mut now) = now.filter(|now| now.before != prepared.before) else {
+                return Ok((prepared, tier, decision));
+            };
+            now.remarks.push("this changed while the question stood".to_owned());
+            prepared = now;
+        }
     }
 
     /// A change's answer. What a message would have been answered in a rehearsal nobody can know.
@@ -247,7 +275,7 @@ impl Pipeline {
         look: &mut dyn FnMut(&mut Prepared, Tier) -> Result<(), Failure>,
     ) -> Result<Value, Failure> {
         self.latch.check()?;
-        let values = vec![Value::from(inverse.write.target())];
+        let values = vec![Value::from(inverse.target)];
         let call = Call { step: inverse.step.clone(), ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
         let started = self.begin(&call);
         let cx = Cx::new(self, &call, started);

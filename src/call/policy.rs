@@ -27,7 +27,12 @@ pub struct Decision {
     pub verdict: Verdict,
     /// `policy`, `--yes`, `--confirm`, `person` or `no terminal`.
     pub by: &'static str,
+    /// Whether a question stood for it just now.
+    pub asked: bool,
 }
+
+/// More replicas than this, and three times as many as before, are asked about: a digit too many fills a cluster.
+const MANY: i64 = 100;
 
 /// The policy of one run.
 #[derive(Debug, Default)]
@@ -69,7 +74,7 @@ impl Policy {
                 let replicas = |value: &crate::model::Value| value.get("spec.replicas").and_then(crate::model::Value::as_int).unwrap_or(0);
                 match (replicas(&prepared.before), replicas(&prepared.after)) {
                     (before, 0) if before > 0 => Tier::Severe,
-                    (before, after) if after < before => Tier::Moderate,
+                    (before, after) if after < before || after > MANY && after > 3 * before => Tier::Moderate,
                     _ => Tier::Mild,
                 }
             }
@@ -80,7 +85,7 @@ impl Policy {
 
     /// Decides about a prepared write, asking the person where it must.
     pub fn decide(&self, call: &Call, tier: Tier, prepared: &Prepared, ui: &dyn Ui) -> Decision {
-        let go = |by| Decision { verdict: Verdict::Go, by };
+        let go = |by| Decision { verdict: Verdict::Go, by, asked: false };
         if !self.asks || tier == Tier::Mild || call.effect == Effect::Notify {
             return go("policy");
         }
@@ -94,7 +99,7 @@ impl Policy {
         let mut details = difference::lines(&prepared.before, &prepared.after);
         details.push(prepared.equivalent.clone());
         details.extend(prepared.remarks.iter().cloned());
-        let bare = prepared.target.rsplit('/').next().unwrap_or_default().to_owned();
+        let bare = short(prepared);
         let question = Question {
             environment: self.environment.clone(),
             text: format!("{} {}", call.function, text::one_line(&prepared.target)),
@@ -105,7 +110,7 @@ impl Policy {
             },
         };
         let Some(answer) = ui.ask(&question) else {
-            return Decision { verdict: Verdict::No, by: "no terminal" };
+            return Decision { verdict: Verdict::No, by: "no terminal", asked: false };
         };
         let answer = answer.trim();
         let verdict = match (tier, answer) {
@@ -124,13 +129,25 @@ impl Policy {
             }
             _ => Verdict::No,
         };
-        Decision { verdict, by: "person" }
+        Decision { verdict, by: "person", asked: true }
     }
 }
 
-/// Whether `--confirm` names this target: as the script wrote it, as the platform names it, or by its bare name.
+/// Whether `--confirm` names this target: as the platform names it, or, within the environment's own namespace, as the script
+/// wrote it or by its bare name.
 fn names(confirmed: &str, call: &Call, prepared: &Prepared) -> bool {
-    confirmed == prepared.target || call.target.as_deref() == Some(confirmed) || prepared.target.rsplit('/').next() == Some(confirmed)
+    let scripts = || call.target.as_deref() == Some(confirmed) || short(prepared) == confirmed;
+    confirmed == prepared.target || !elsewhere(prepared) && scripts()
+}
+
+/// Whether it changes something outside the environment's namespace, which its target then starts with.
+fn elsewhere(prepared: &Prepared) -> bool {
+    matches!(prepared.write, Write::Patch { .. }) && prepared.target.matches('/').count() > 1
+}
+
+/// What a person types to confirm a severe change: the bare name, or all of it outside the environment's namespace.
+fn short(prepared: &Prepared) -> &str {
+    if elsewhere(prepared) { &prepared.target } else { prepared.target.rsplit('/').next().unwrap_or_default() }
 }
 
 /// The failure of a write that was not confirmed; a person's "quit" ends the run.
@@ -202,6 +219,8 @@ mod tests {
         assert_eq!(Policy::tier(Tier::Mild, None, &scale(3, 7)), Tier::Mild);
         assert_eq!(Policy::tier(Tier::Mild, None, &scale(7, 3)), Tier::Moderate);
         assert_eq!(Policy::tier(Tier::Mild, None, &scale(7, 0)), Tier::Severe);
+        assert_eq!(Policy::tier(Tier::Mild, None, &scale(40, 120)), Tier::Mild);
+        assert_eq!(Policy::tier(Tier::Mild, None, &scale(7, 700)), Tier::Moderate);
         assert_eq!(Policy::tier(Tier::Mild, Some("severe"), &scale(3, 7)), Tier::Severe);
         assert_eq!(Policy::tier(Tier::Severe, Some("moderate"), &scale(3, 7)), Tier::Severe);
     }
@@ -227,6 +246,12 @@ mod tests {
         assert_eq!(decide(&yes, Tier::Severe, ""), (Verdict::No, "no terminal"));
         let named = Policy::new(true, "prod", false, vec!["api".into()]);
         assert_eq!(decide(&named, Tier::Severe, ""), (Verdict::Go, "--confirm"));
+        // What stands in another namespace is confirmed by all of its name.
+        let other = Prepared { target: "other/deployment/api".into(), ..scale(7, 0) };
+        assert_eq!(named.decide(&call(), Tier::Severe, &other, &Says("api")).verdict, Verdict::No);
+        let whole = Policy::new(true, "prod", false, vec![other.target.clone()]);
+        assert_eq!(whole.decide(&call(), Tier::Severe, &other, &Says("")).by, "--confirm");
+        assert_eq!(asks().decide(&call(), Tier::Severe, &other, &Says("other/deployment/api")).verdict, Verdict::Go);
     }
 
     #[test]

@@ -59,8 +59,12 @@ pub(super) fn patch(observe: &dyn Observe, op: Write, current: &Value) -> Prepar
         verb: *verb,
         timeout: *timeout,
     });
+    let target = match &object.namespace {
+        Some(namespace) if *namespace != observe.environment().namespace => format!("{namespace}/{object}"),
+        _ => object.to_string(),
+    };
     Prepared {
-        target: object.to_string(),
+        target,
         before: Value::Map(before),
         after: Value::Map(after),
         inverse,

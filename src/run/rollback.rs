@@ -49,7 +49,7 @@ fn describe(shared: &Shared, step: &Rollback) -> String {
         None => {
             let ledger = shared.pipeline.ledger();
             let own = ledger.inverses.iter().filter(|inverse| inverse.step.as_ref().is_some_and(|own| own.number == step.step.number));
-            let targets: Vec<String> = own.map(|inverse| inverse.write.target()).collect();
+            let targets: Vec<String> = own.map(|inverse| inverse.target.clone()).collect();
             format!("the recorded inverses of {}", targets.join(", "))
         }
     };

@@ -55,6 +55,19 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
         .has("\n2\n");
     screen.clear().send(&format!("scale(\"api\", 2){ENTER}")).until("[q]uit").enter("y").has("spec.replicas 3 → 2  changed");
     assert_eq!(replicas(&namespace), "2");
+    // What changes while the question stands is asked about anew.
+    screen.clear().send(&format!("scale(\"api\", 1){ENTER}")).until("spec.replicas: 2 → 1");
+    kubectl(&["-n", &namespace, "scale", "deployment/api", "--replicas=4"]);
+    screen.send("y\r").until("spec.replicas: 4 → 1").has("this changed while the question stood").enter("n").has("not confirmed");
+    assert_eq!(replicas(&namespace), "4");
+    kubectl(&["-n", &namespace, "scale", "deployment/api", "--replicas=2"]);
+    // Elsewhere is said, and the bare name is no yes for it.
+    let other = format!("{namespace}-b");
+    kubectl(&["create", "namespace", &other]);
+    kubectl(&["-n", &other, "create", "deployment", "api", "--image=registry.example/api:1", "--replicas=1"]);
+    screen.clear().send(&format!("scale(\"api\", 0, #{{ namespace: \"{other}\" }}){ENTER}"));
+    screen.until(&format!("type {other}/deployment/api to go ahead")).has(&format!("prod: scale {other}/deployment/api"));
+    screen.enter("api").has("not confirmed");
     // None at all is severe, and wants the name.
     screen.clear().send(&format!("scale(\"api\", 0){ENTER}")).until("type api to go ahead").enter("y").has("not confirmed");
     // Back up is mild by the policy; `:undo` asks all the same.
@@ -86,7 +99,7 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
     let ran = project.run(["log", "verify", "last"]).status(0).stdout_has("to the run's end");
     assert_eq!(ran.outcomes(), ["deployment/api changed"; 3]);
     let decisions: Vec<String> = ran.journaled("decision").iter().map(|line| line["decision"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(decisions[..4], ["refused", "denied", "confirmed", "refused"], "{ran}");
+    assert_eq!(decisions[..7], ["refused", "denied", "confirmed", "confirmed", "refused", "refused", "refused"], "{ran}");
 }
 
 #[test]

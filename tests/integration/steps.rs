@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Project;
+use crate::support::{Project, Ran};
 
 const SCRIPT: &str = r#"let before = rollout_status("api").replicas;
 step "First" { scale("api", before + 1); } rollback { scale("api", before); }
@@ -50,4 +50,31 @@ fn an_unknown_or_unreached_step_is_said() {
     assert_eq!(ran.stderr_has("never came to the step \"Never\"").outcomes(), [""; 0]);
     let asked = never.run(["run", "y.rhai", "--world", "--interactive"]).status(2);
     asked.stderr_has("--interactive needs a terminal").stderr_has("--from STEP");
+}
+
+fn steps(ran: &Ran, state: &str) -> Vec<String> {
+    let lines = ran.journaled("step").into_iter().filter(|line| line["state"] == state);
+    lines.map(|line| line["step"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn steps_of_one_title_are_taken_back_each_by_its_own_changes() {
+    let script = "for n in [4, 6, 5] { step \"Scale\" { scale(\"api\", n); } }\n\
+                  step \"Scale\" #{ rollback: \"never\" } { scale(\"web\", 9); }\nthrow \"x\";\n";
+    let project = Project::new().script("x.rhai", script);
+    let ran = project.run(["run", "x.rhai", "--world", "--answer", "rollback=yes"]).status(1);
+    assert_eq!(steps(&ran, "rolled_back"), ["Scale"; 3], "{ran}");
+    let changes: Vec<_> = ran.journaled("intent").iter().map(|line| (line["before"].clone(), line["after"].clone())).collect();
+    let replicas = |n: i64| json!({ "spec.replicas": n });
+    let first = changes[0].0["spec.replicas"].as_i64().unwrap();
+    let back: Vec<_> = changes[4..].to_vec();
+    assert_eq!(back, [(replicas(5), replicas(6)), (replicas(6), replicas(4)), (replicas(4), replicas(first))]);
+    assert!(ran.outcomes().iter().filter(|outcome| outcome.starts_with("deployment/web")).count() == 1, "{ran}");
+}
+
+#[test]
+fn a_step_within_one_that_is_never_taken_back_stays_too() {
+    let script = "step \"Outer\" #{ rollback: \"never\" } { step \"Inner\" { scale(\"api\", 7); } }\nthrow \"x\";\n";
+    let ran = Project::new().script("x.rhai", script).run(["run", "x.rhai", "--world", "--answer", "rollback=yes"]).status(1);
+    assert_eq!((ran.outcomes(), steps(&ran, "rolling_back")), (vec!["deployment/api changed".to_owned()], vec![]));
 }

@@ -41,7 +41,7 @@ impl Session {
                 let message = format!("nobody knows whether {} of {} happened", change.function, change.target);
                 return Err(Failure::new(Kind::InDoubt, message).hint("look at it first, then set by hand what it should be"));
             }
-            let inverse = ledger.inverses.iter().rev().find(|inverse| inverse.id == change.id && inverse.write.target() == change.target);
+            let inverse = ledger.inverses.iter().rev().find(|inverse| inverse.id == change.id && inverse.target == change.target);
             let Some(inverse) = inverse.cloned() else {
                 // The next one is reached by asking again.
                 ledger.reverted.insert(change.id.clone());
