@@ -110,7 +110,7 @@ impl Cluster {
     }
 
     /// Patches an object, or only says what would come of it. Answers the object as it is then, its status as it was;
-    /// a `Scale` for the subresource `scale`.
+    /// a `Scale` where the subresource `scale` was patched.
     pub(super) fn patch(
         &mut self,
         reference: &ObjectRef,
@@ -147,7 +147,7 @@ impl Cluster {
                 self.edit_pod(reference, edit);
             }
         }
-        Ok(if subresource == Some("scale") { scale(&after) } else { after })
+        Ok(if subresource == Some("scale") && mode == Mode::Do { scale(&after) } else { after })
     }
 
     fn edit_pod(&mut self, reference: &ObjectRef, edit: Edit) {
