@@ -60,7 +60,7 @@ const FIRST: [&str; 9] = ["time", "service", "workload", "name", "pod", "target"
 
 fn table(items: &[Value], width: usize, most: Most) -> String {
     let maps: Vec<&Map> = items.iter().take(most.rows).filter_map(Value::as_map).collect();
-    let keys: BTreeSet<&str> = maps.iter().flat_map(|map| map.keys().map(String::as_str)).collect();
+    let keys: BTreeSet<&str> = maps.iter().flat_map(|map| map.keys().map(|key| key.as_str())).collect();
     let mut columns: Vec<&str> = FIRST.into_iter().filter(|key| keys.contains(key)).collect();
     columns.extend(keys.into_iter().filter(|key| !FIRST.contains(key)));
     // A column that is empty in every row says nothing, and one of maps would fill the screen.

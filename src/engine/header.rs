@@ -155,7 +155,7 @@ fn header(fields: Map, at: Position, wrong: &mut Note<'_>) -> Header {
         Some(Value::Map(map)) => {
             for (name, spec) in map {
                 match param(name, spec) {
-                    Ok(param) => drop(params.insert(name.clone(), param)),
+                    Ok(param) => drop(params.insert(name.to_string(), param)),
                     Err((key, failure)) => wrong(&["params", name, key], failure),
                 }
             }
@@ -272,19 +272,19 @@ pub fn parameters(header: Option<&Header>, given: &[(String, String)]) -> Result
             let failure = Failure::unknown("parameter", name, known.keys().map(String::as_str));
             if known.is_empty() { failure.hint("this runbook takes no parameters") } else { failure }
         })?;
-        if values.insert(name.clone(), param.parse(name, text)?).is_some() {
+        if values.insert(name.into(), param.parse(name, text)?).is_some() {
             return Err(Failure::bad_argument(format!("the parameter `{name}` is given twice")));
         }
     }
     for (name, param) in known {
-        if values.contains_key(name) {
+        if values.contains_key(name.as_str()) {
             continue;
         }
         let missing = || {
             Failure::bad_argument(format!("the parameter `{name}` ({}) is missing", param.help))
                 .hint(format!("pass --param {name}=<{}>", param.type_name()))
         };
-        values.insert(name.clone(), param.default.clone().ok_or_else(missing)?);
+        values.insert(name.into(), param.default.clone().ok_or_else(missing)?);
     }
     Ok(Value::Map(values))
 }

@@ -5,12 +5,17 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::Value;
+
+/// A map's key. Short ones stand in the map itself, so that a copy of it copies no texts.
+pub type Key = CompactString;
 
 /// A map with its keys in order, as Rhai's own maps are. Copies share one map until one of them is changed, so that a
 /// platform's objects pass through a run without being copied.
 #[derive(Clone, Default)]
-pub struct Map(Arc<BTreeMap<String, Value>>);
+pub struct Map(Arc<BTreeMap<Key, Value>>);
 
 impl Map {
     /// An empty map.
@@ -20,7 +25,7 @@ impl Map {
 }
 
 impl Deref for Map {
-    type Target = BTreeMap<String, Value>;
+    type Target = BTreeMap<Key, Value>;
     fn deref(&self) -> &Self::Target {
         &self.0
     }
@@ -44,37 +49,37 @@ impl fmt::Debug for Map {
     }
 }
 
-impl FromIterator<(String, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(items: I) -> Self {
-        Self(Arc::new(items.into_iter().collect()))
+impl<K: Into<Key>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(items: I) -> Self {
+        Self(Arc::new(items.into_iter().map(|(key, value)| (key.into(), value)).collect()))
     }
 }
 
 impl From<BTreeMap<String, Value>> for Map {
     fn from(items: BTreeMap<String, Value>) -> Self {
-        Self(Arc::new(items))
+        items.into_iter().collect()
     }
 }
 
 impl IntoIterator for Map {
-    type Item = (String, Value);
-    type IntoIter = btree_map::IntoIter<String, Value>;
+    type Item = (Key, Value);
+    type IntoIter = btree_map::IntoIter<Key, Value>;
     fn into_iter(self) -> Self::IntoIter {
         Arc::unwrap_or_clone(self.0).into_iter()
     }
 }
 
 impl<'a> IntoIterator for &'a Map {
-    type Item = (&'a String, &'a Value);
-    type IntoIter = btree_map::Iter<'a, String, Value>;
+    type Item = (&'a Key, &'a Value);
+    type IntoIter = btree_map::Iter<'a, Key, Value>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
     }
 }
 
 impl<'a> IntoIterator for &'a mut Map {
-    type Item = (&'a String, &'a mut Value);
-    type IntoIter = btree_map::IterMut<'a, String, Value>;
+    type Item = (&'a Key, &'a mut Value);
+    type IntoIter = btree_map::IterMut<'a, Key, Value>;
     fn into_iter(self) -> Self::IntoIter {
         self.iter_mut()
     }

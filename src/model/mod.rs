@@ -14,7 +14,7 @@ pub mod value;
 
 pub use call::{Call, CallId, Effect, InStep, Position, Provenance, Tier};
 pub use failure::{Failure, Kind, Sent};
-pub use map::Map;
+pub use map::{Key, Map};
 pub use operation::{Answer, Prepared, Read, Write};
 pub use resource::{ObjectRef, ResourceKind};
 pub use spec::Spec;

@@ -162,7 +162,7 @@ impl Value {
                 *here = Value::Map(Map::new());
             }
             let Value::Map(map) = here else { return };
-            here = map.entry((*key).to_owned()).or_default();
+            here = map.entry((*key).into()).or_default();
         }
         *here = value;
     }
@@ -216,7 +216,7 @@ macro_rules! map {
     ($($key:expr => $value:expr),* $(,)?) => {{
         #[allow(unused_mut)]
         let mut map = $crate::model::Map::new();
-        $(map.insert(::std::string::String::from($key), $crate::model::Value::from($value));)*
+        $(map.insert($crate::model::Key::from($key), $crate::model::Value::from($value));)*
         $crate::model::Value::Map(map)
     }};
 }

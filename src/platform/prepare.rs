@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::objects::{leaves, path_text};
 use super::{Cx, Observe, equivalent};
 use crate::model::operation::{PatchVerb, Selection};
-use crate::model::{Answer, Failure, Map, ObjectRef, Prepared, Provenance, Read, ResourceKind, Value, Write};
+use crate::model::{Answer, Failure, Key, Map, ObjectRef, Prepared, Provenance, Read, ResourceKind, Value, Write};
 
 /// Prepares a write against what a platform answers now.
 pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
@@ -44,9 +44,9 @@ pub(super) fn patch(observe: &dyn Observe, op: Write, current: &Value) -> Prepar
     let Write::Patch { object, subresource, patch, verb, timeout } = &op else { unreachable!("only patches are prepared here") };
     let (mut before, mut after, mut back) = (Map::new(), Map::new(), Value::Null);
     for (path, value) in leaves(patch) {
-        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+        let keys: Vec<&str> = path.iter().map(Key::as_str).collect();
         let old = current.at(&keys).cloned().unwrap_or_default();
-        let name = path_text(&path);
+        let name = Key::from(path_text(&path));
         before.insert(name.clone(), old.clone());
         after.insert(name, value.clone());
         back.set(&keys, old);

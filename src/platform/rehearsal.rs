@@ -11,7 +11,7 @@ use super::objects::{Objects, Selector, merge_patch};
 use super::{Cancel, Clock, Cx, Observe, Platform, Validation, clock, prepare};
 use crate::config::Environment;
 use crate::model::operation::Selection;
-use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Provenance, Read, Secret, Value, Write};
+use crate::model::{Answer, Failure, Key, Kind, ObjectRef, Prepared, Provenance, Read, Secret, Value, Write};
 
 /// A platform whose changes are only predicted.
 pub struct Rehearsal<B> {
@@ -138,7 +138,7 @@ impl<B: Observe> Platform for Rehearsal<B> {
                     for (path, asked) in super::objects::leaves(patch) {
                         let said = answered(&object, &path, asked);
                         if said != *asked {
-                            after.insert(super::objects::path_text(&path), said);
+                            after.insert(super::objects::path_text(&path).into(), said);
                         }
                     }
                 }
@@ -176,8 +176,8 @@ impl<B: Observe> Platform for Rehearsal<B> {
 }
 
 /// What the server's answer has at a path. The API leaves out what is nought, `replicas: 0` of a `Scale` for one.
-fn answered(object: &Value, path: &[String], asked: &Value) -> Value {
-    let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+fn answered(object: &Value, path: &[Key], asked: &Value) -> Value {
+    let keys: Vec<&str> = path.iter().map(Key::as_str).collect();
     let nought = matches!(asked, Value::Int(0) | Value::Bool(false)) || asked.as_str() == Some("");
     object.at(&keys).cloned().unwrap_or_else(|| if nought { asked.clone() } else { Value::Null })
 }
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_the_server_leaves_out_is_nought_where_nought_was_asked_for() {
-        let path = ["spec".to_owned(), "replicas".to_owned()];
+        let path = ["spec", "replicas"].map(Key::from);
         let three = map! { "spec" => map! { "replicas" => 3 } };
         assert_eq!(answered(&three, &path, &5.into()), 3.into(), "admission has the last word");
         assert_eq!(answered(&map! { "spec" => map! {} }, &path, &0.into()), 0.into());

@@ -86,7 +86,7 @@ fn parameters(script: &Script, environment: &Environment) -> Value {
             // Most often a text names a service.
             (ParamType::String, _) => environment.services.keys().next().cloned().unwrap_or_else(|| "example".to_owned()).into(),
         };
-        values.insert(name.clone(), param.default.clone().unwrap_or_else(fitting));
+        values.insert(name.into(), param.default.clone().unwrap_or_else(fitting));
     }
     Value::Map(values)
 }

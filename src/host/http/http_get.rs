@@ -35,7 +35,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let target = args.str(0);
     let mut request = request::to(cx, "GET", target, args.option_duration("timeout").unwrap_or_default())?;
     if let Some(Value::Map(headers)) = args.option("headers") {
-        request.headers = headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        request.headers = headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
     }
     let answer = cx.read(&Read::Http(request)).map_err(|failure| failure.on(target))?;
     request::checked(answer, target, args.option("ok_status"))

@@ -1,6 +1,6 @@
 //! Merge patches (RFC 7386): applying them, and the fields that they set.
 
-use crate::model::{Map, Value};
+use crate::model::{Key, Map, Value};
 
 /// Applies a merge patch (RFC 7386): maps merge key by key, `null` removes a key, everything else replaces.
 pub fn merge_patch(target: &mut Value, patch: &Value) {
@@ -23,8 +23,8 @@ pub fn merge_patch(target: &mut Value, patch: &Value) {
 }
 
 /// The fields that a merge patch sets or removes: the path of each leaf, with its value. An empty map within is a leaf.
-pub fn leaves(patch: &Value) -> Vec<(Vec<String>, &Value)> {
-    fn walk<'a>(value: &'a Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, &'a Value)>) {
+pub fn leaves(patch: &Value) -> Vec<(Vec<Key>, &Value)> {
+    fn walk<'a>(value: &'a Value, path: &mut Vec<Key>, found: &mut Vec<(Vec<Key>, &'a Value)>) {
         match value {
             Value::Map(map) if !map.is_empty() => {
                 for (key, value) in map {
@@ -43,7 +43,7 @@ pub fn leaves(patch: &Value) -> Vec<(Vec<String>, &Value)> {
 }
 
 /// A path as people write it: `spec.replicas`, `metadata.annotations["a.b/c"]`.
-pub fn path_text(path: &[String]) -> String {
+pub fn path_text(path: &[Key]) -> String {
     let mut text = String::new();
     for key in path {
         let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');

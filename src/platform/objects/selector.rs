@@ -52,7 +52,7 @@ impl Selector {
     /// Whether labels satisfy every requirement. `!=` and `notin` hold where the label is missing, as in Kubernetes.
     pub fn matches(&self, labels: Option<&Map>) -> bool {
         self.0.iter().all(|requirement| {
-            let label = labels.and_then(|labels| labels.get(&requirement.key)).and_then(Value::as_str);
+            let label = labels.and_then(|labels| labels.get(requirement.key.as_str())).and_then(Value::as_str);
             let number = || label.and_then(|label| label.parse::<i64>().ok());
             match &requirement.rule {
                 Rule::Exists => label.is_some(),

@@ -15,7 +15,9 @@ pub(super) fn json(value: &Value) -> Result<serde_json::Value, Failure> {
             .ok_or_else(|| Failure::bad_argument(format!("{x} cannot be written as JSON")))?,
         Value::Str(s) => Json::String(s.clone()),
         Value::List(items) => Json::Array(items.iter().map(json).collect::<Result<_, _>>()?),
-        Value::Map(map) => Json::Object(map.iter().map(|(key, value)| Ok((key.clone(), json(value)?))).collect::<Result<_, Failure>>()?),
+        Value::Map(map) => {
+            Json::Object(map.iter().map(|(key, value)| Ok((key.to_string(), json(value)?))).collect::<Result<_, Failure>>()?)
+        }
         Value::Secret(secret) => Json::String(secret.expose().to_owned()),
         Value::Unsent(unsent) => return Err(failures::unsent(&unsent.function)),
     })

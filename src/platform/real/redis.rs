@@ -197,7 +197,7 @@ fn value(reply: Reply, budget: &mut usize) -> Result<Value, Failure> {
                     Value::Str(key) => key,
                     other => other.to_string(),
                 };
-                map.insert(key, value(item, budget)?);
+                map.insert(key.into(), value(item, budget)?);
             }
             Value::Map(map)
         }

@@ -1,6 +1,6 @@
 //! What the API server refuses of a patch.
 
-use crate::model::{Failure, Kind, Map, ObjectRef, Value};
+use crate::model::{Failure, Key, Kind, Map, ObjectRef, Value};
 use crate::platform::objects::path_text;
 
 fn invalid(reference: &ObjectRef, field: &str, message: impl std::fmt::Display) -> Failure {
@@ -129,7 +129,7 @@ fn texts(reference: &ObjectRef, object: &Value, path: &[&str]) -> Result<(), Fai
         None => Ok(()),
         Some(key) => {
             let kind = map.get(&key).map_or("()", Value::type_name);
-            let mut field: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+            let mut field: Vec<Key> = path.iter().map(|key| (*key).into()).collect();
             field.push(key);
             Err(invalid(reference, &path_text(&field), format_args!("must be text, not {kind}")).hint("put the value into quotes"))
         }

@@ -234,7 +234,7 @@ fn scale(object: &Value) -> Value {
     let mut metadata = crate::model::Map::new();
     for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = object.at(&["metadata", key]) {
-            metadata.insert(key.to_owned(), value.clone());
+            metadata.insert(key.into(), value.clone());
         }
     }
     let selector = object.at(&["spec", "selector", "matchLabels"]).and_then(Value::as_map);

@@ -165,7 +165,7 @@ fn answer(latency: Duration, status: u16, body: Value, written: &BTreeMap<String
     let mut headers = Map::new();
     headers.insert("content-type".into(), kind.into());
     headers.insert("content-length".into(), body.len().to_string().into());
-    headers.extend(written.iter().map(|(name, value)| (name.to_lowercase(), value.as_str().into())));
+    headers.extend(written.iter().map(|(name, value)| (name.to_lowercase().into(), value.as_str().into())));
     Reply { latency, outcome: Outcome::Answer { status, headers, body } }
 }
 

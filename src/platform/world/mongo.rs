@@ -99,7 +99,7 @@ fn same_name(pairs: &Pairs, command: &[(String, Value)]) -> bool {
 fn same(mut written: crate::model::Map, asked: &crate::model::Map) -> bool {
     for (key, value) in [("cursor", map! {}), ("$db", "admin".into())] {
         if asked.get(key) == Some(&value) {
-            written.entry(key.to_owned()).or_insert(value);
+            written.entry(key.into()).or_insert(value);
         }
     }
     written == *asked

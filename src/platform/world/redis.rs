@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file::DatabaseFile;
-use crate::model::{Failure, Value, suggest};
+use crate::model::{Failure, Map, Value, suggest};
 use crate::platform::failures;
 
 /// The commands that a world answers, with how many arguments they take at least and at most.
@@ -84,7 +84,7 @@ impl<'a> Keys<'a> {
             }
             "HGET" => Ok(self.hash(arg(0))?.and_then(|hash| hash.get(arg(1))).map(plain).into()),
             "HEXISTS" => count(usize::from(self.hash(arg(0))?.is_some_and(|hash| hash.contains_key(arg(1))))),
-            "HLEN" => count(self.hash(arg(0))?.map_or(0, BTreeMap::len)),
+            "HLEN" => count(self.hash(arg(0))?.map_or(0, |hash| hash.len())),
             "HKEYS" => Ok(self.hash(arg(0))?.into_iter().flatten().map(|(key, _)| key.as_str().into()).collect::<Vec<Value>>().into()),
             "HGETALL" => {
                 let fields = self.hash(arg(0))?.into_iter().flatten();
@@ -146,7 +146,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn hash(&self, key: &str) -> Result<Option<&'a BTreeMap<String, Value>>, Failure> {
+    fn hash(&self, key: &str) -> Result<Option<&'a Map>, Failure> {
         match self.keys.get(key) {
             Some(Value::Map(map)) => Ok(Some(map)),
             Some(_) => Err(self.wrong_type()),

@@ -108,7 +108,7 @@ fn bson(data: &Data) -> Bson {
         Data::Float(x) => Bson::Double(*x),
         Data::Str(text) => Bson::String(text.clone()),
         Data::List(items) => Bson::Array(items.iter().map(bson).collect()),
-        Data::Map(map) => Bson::Document(map.iter().map(|(key, item)| (key.clone(), bson(item))).collect()),
+        Data::Map(map) => Bson::Document(map.iter().map(|(key, item)| (key.to_string(), bson(item))).collect()),
         Data::Secret(_) | Data::Unsent(_) => panic!("no world file holds {data:?}"),
     }
 }
@@ -138,7 +138,7 @@ fn redis(number: u8, written: &DatabaseFile) {
         let command = match value {
             Data::List(items) => redis::cmd("RPUSH").arg(key).arg(items.iter().map(text).collect::<Vec<_>>()).to_owned(),
             Data::Map(map) => {
-                let pairs: Vec<String> = map.iter().flat_map(|(field, value)| [field.clone(), text(value)]).collect();
+                let pairs: Vec<String> = map.iter().flat_map(|(field, value)| [field.to_string(), text(value)]).collect();
                 redis::cmd("HSET").arg(key).arg(pairs).to_owned()
             }
             plain => redis::cmd("SET").arg(key).arg(text(plain)).to_owned(),

@@ -203,7 +203,7 @@ pub fn command(map: &Map) -> Result<Vec<(String, Value)>, Failure> {
         _ => {}
     }
     let mut command = vec![(name.to_owned(), map.get(name).cloned().unwrap_or_default())];
-    command.extend(map.iter().filter(|(key, _)| *key != name).map(|(key, value)| (key.clone(), value.clone())));
+    command.extend(map.iter().filter(|(key, _)| *key != name).map(|(key, value)| (key.to_string(), value.clone())));
     if name == "aggregate" && !map.contains_key("cursor") {
         command.push(("cursor".into(), Value::Map(Map::new())));
     }
@@ -228,7 +228,7 @@ fn name(map: &Map) -> Result<&'static str, Failure> {
         (None, _) => {
             let known = || COMMANDS.iter().map(|(name, _)| *name);
             let near = map.keys().find_map(|key| suggest::nearest(key, known()));
-            let keys: Vec<&str> = map.keys().map(String::as_str).collect();
+            let keys: Vec<&str> = map.keys().map(|key| key.as_str()).collect();
             let keys = text::short(&keys.join(", "), 100);
             let failure = match map.is_empty() {
                 true => Failure::bad_argument("the command is empty"),

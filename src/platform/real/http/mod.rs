@@ -183,7 +183,7 @@ fn shown_headers(headers: &HeaderMap) -> Value {
                 earlier.push_str(&value);
             }
             _ => {
-                shown.insert(name.as_str().to_owned(), Value::Str(value.into_owned()));
+                shown.insert(name.as_str().into(), Value::Str(value.into_owned()));
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::model::{Failure, Kind, Map, Value};
 
 /// A command as a document, its keys in their order.
 pub(super) fn command(pairs: &[(String, Value)]) -> Result<Document, Failure> {
-    pairs.iter().map(|(key, value)| Ok((key.clone(), bson(value)?))).collect()
+    pairs.iter().map(|(key, value)| Ok((key.to_string(), bson(value)?))).collect()
 }
 
 /// A value as BSON. Whole numbers are as short as they can be, as the shell has them.
@@ -22,7 +22,7 @@ fn bson(value: &Value) -> Result<Bson, Failure> {
         Value::List(items) => Bson::Array(items.iter().map(bson).collect::<Result<_, _>>()?),
         Value::Map(map) => match extended(map)? {
             Some(special) => special,
-            None => Bson::Document(map.iter().map(|(key, value)| Ok((key.clone(), bson(value)?))).collect::<Result<_, Failure>>()?),
+            None => Bson::Document(map.iter().map(|(key, value)| Ok((key.to_string(), bson(value)?))).collect::<Result<_, Failure>>()?),
         },
         Value::Secret(secret) => Bson::String(secret.expose().to_owned()),
         Value::Unsent(unsent) => return Err(crate::platform::failures::unsent(&unsent.function)),
@@ -68,7 +68,7 @@ pub(super) fn reply(document: Document, budget: &mut usize) -> Result<Value, Fai
             continue;
         }
         spend(budget, key.len())?;
-        map.insert(key, value(item, budget)?);
+        map.insert(key.into(), value(item, budget)?);
     }
     Ok(Value::Map(map))
 }

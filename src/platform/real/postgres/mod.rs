@@ -186,7 +186,7 @@ async fn rows(
         for (i, name) in columns.iter().enumerate() {
             let cell = row.try_get::<_, decode::Cell>(i).map_err(failed)?;
             bytes += cell.bytes + name.len();
-            map.insert(name.clone(), cell.value);
+            map.insert(name.into(), cell.value);
         }
         if bytes > MOST_BYTES {
             return Err(Failure::new(Kind::TooLarge, "the rows are larger than 8 MiB").hint("select fewer columns or rows, or aggregate"));
