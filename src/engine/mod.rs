@@ -99,13 +99,17 @@ pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
     let (printing, debugging) = (shared.clone(), shared.clone());
     engine.on_print(move |text| print(&printing.pipeline, text));
     engine.on_debug(move |text, _, _| print(&debugging.pipeline, text));
-    let latch = shared.pipeline.latch.clone();
+    let (latch, cancel) = (shared.pipeline.latch.clone(), shared.pipeline.latch.cancel().clone());
+    // Called for every operation: the usual case is two comparisons.
     engine.on_progress(move |operations| {
+        if operations <= OPERATIONS && !cancel.is_set() {
+            return None;
+        }
         if operations > OPERATIONS {
             let message = format!("the script ran {} million operations without coming to an end", OPERATIONS / 1_000_000);
             latch.trip(Failure::new(Kind::Failed, message).hint("does a loop never end? heavy work belongs into host functions"));
         }
-        latch.cancel().is_set().then_some(Dynamic::UNIT)
+        Some(Dynamic::UNIT)
     });
     engine
 }
