@@ -57,14 +57,14 @@ impl Bench {
     /// Everything that a rehearsal needs, ready to evaluate.
     pub(super) fn ready(&self) -> Ready {
         let request = self.request();
-        let Loaded { config, script } = batch::load(&request).map_err(|diagnostic| diagnostic.failure).unwrap();
+        let Loaded { config, script, parser } = batch::load(&request).map_err(|diagnostic| diagnostic.failure).unwrap();
         let root = config.root.clone();
         let (config, latch) = (Arc::new(config), Arc::new(Latch::default()));
         let staged = setup::stage(&request, &config, &latch).unwrap();
         let params = Value::Null;
         let pipeline = setup::pipeline(&request, config, staged, Some(&script), &params, Arc::new(Silent), latch).unwrap();
         let shared = Shared::new(pipeline, params);
-        Ready { engine: engine::build(engine::parser(), &shared, &root), shared, script }
+        Ready { engine: engine::build(parser, &shared, &root), shared, script }
     }
 }
 

@@ -18,8 +18,9 @@ pub fn load(request: &Request) -> Result<Loaded, Diagnostic> {
     let own = given.is_file().then_some(given);
     let config = Config::load(&request.folder, own, &request.dirs).map_err(|error| plain(error.into()))?;
     let path = engine::script::locate(&config.root, &request.script).map_err(plain)?;
-    let script = Script::load(&engine::parser(), &config.root, &path)?;
-    Ok(Loaded { config, script })
+    let parser = engine::parser();
+    let script = Script::load(&parser, &config.root, &path)?;
+    Ok(Loaded { config, script, parser })
 }
 
 /// A run that ended, whatever it ended in.
@@ -32,7 +33,7 @@ pub struct Finished {
 
 /// Runs a script. The error is what kept the run from beginning: then nothing was done, and there is no journal.
 pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>) -> Result<Finished, Failure> {
-    let Loaded { config, script } = loaded;
+    let Loaded { config, script, parser } = loaded;
     if request.dry_run && matches!(request.stage, Stage::Replay(_)) {
         return Err(Failure::bad_argument("a replay changes nothing by itself; --dry-run has no meaning with it"));
     }
@@ -52,7 +53,7 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
     let params = pipeline.masker.value(params);
     let shared = Shared::gated(pipeline, params, gate);
     shared.pipeline.ui.event(&crate::call::ui::Event::Run(&started(&shared, &script)));
-    let engine = engine::build(engine::parser(), &shared, &root);
+    let engine = engine::build(parser, &shared, &root);
     let result = engine::run(&engine, &shared, &script).map(|_| ());
     let result = result.and_then(|()| all_replayed(&shared, &script)).and_then(|()| begun(request, &shared, &script));
     let mut diagnostic = result.err();

@@ -136,4 +136,6 @@ pub struct Loaded {
     pub config: Config,
     /// The script.
     pub script: crate::engine::Script,
+    /// The engine that parsed it, and will run it: to make one costs a millisecond.
+    pub parser: rhai::Engine,
 }
