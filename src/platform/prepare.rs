@@ -109,12 +109,10 @@ fn owners(prepared: &Prepared, current: &Value, scalers: &Value) -> Vec<String> 
         ("kustomize.toolkit.fluxcd.io/name", "Flux"),
         ("helm.toolkit.fluxcd.io/name", "Flux"),
     ];
-    for (key, controller) in GITOPS {
-        let marked = |place| current.at(&["metadata", place, key]).is_some();
-        if marked("labels") || marked("annotations") {
-            remarks.push(format!("{controller} manages {object} and may set the replicas back"));
-            break;
-        }
+    let marks = ["labels", "annotations"].map(|place| current.at(&["metadata", place]).and_then(Value::as_map));
+    let marked = |key: &str| marks.into_iter().flatten().any(|marks| marks.contains_key(key));
+    if let Some((_, controller)) = GITOPS.into_iter().find(|(key, _)| marked(key)) {
+        remarks.push(format!("{controller} manages {object} and may set the replicas back"));
     }
     remarks
 }

@@ -199,15 +199,15 @@ fn settle(object: &ObjectRef, predicted: &mut Value, spec_before: Option<&Value>
     }
     let replicas = predicted.int_at(&["spec", "replicas"]).unwrap_or(1);
     predicted.set(&["status", "observedGeneration"], generation.into());
+    let Some(Value::Map(status)) = predicted.at_mut(&["status"]) else { return };
     for field in ["replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "currentReplicas"] {
-        predicted.set(&["status", field], replicas.into());
+        status.insert(field.into(), replicas.into());
     }
-    if let Some(update) = predicted.str_at(&["status", "updateRevision"]).map(str::to_owned) {
-        predicted.set(&["status", "currentRevision"], update.into());
+    if let Some(update) = status.get("updateRevision").cloned() {
+        status.insert("currentRevision".into(), update);
     }
     // A rollout that was stuck before says so in a condition, which would outlast the prediction.
-    let status = predicted.as_map_mut().and_then(|object| object.get_mut("status")).and_then(Value::as_map_mut);
-    if let Some(Value::List(conditions)) = status.and_then(|status| status.get_mut("conditions")) {
+    if let Some(Value::List(conditions)) = status.get_mut("conditions") {
         for condition in conditions {
             if condition.str_at(&["type"]) == Some("Progressing") {
                 *condition = crate::map! { "type" => "Progressing", "status" => "True", "reason" => "NewReplicaSetAvailable" };

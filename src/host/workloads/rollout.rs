@@ -15,7 +15,8 @@ pub enum Rollout {
 
 /// Judges a workload as the API server returned it.
 pub fn judge(object: &ObjectRef, value: &Value) -> Rollout {
-    let status = |field| value.int_at(&["status", field]).unwrap_or(0);
+    let known = value.get("status");
+    let status = |field| known.and_then(|known| known.get(field)?.as_int()).unwrap_or(0);
     let generation = value.int_at(&["metadata", "generation"]).unwrap_or(0);
     if status("observedGeneration") < generation {
         return Rollout::Pending("the controller has not seen the change yet".into());
@@ -39,7 +40,7 @@ pub fn judge(object: &ObjectRef, value: &Value) -> Rollout {
         };
     }
     let ready = counted(&[("ready", status("readyReplicas"))], desired);
-    let revision = |field| value.str_at(&["status", field]).unwrap_or_default();
+    let revision = |field| known.and_then(|known| known.get(field)?.as_str()).unwrap_or_default();
     match ready {
         Rollout::Ready if status("replicas") > desired => Rollout::Pending(format!("{} replicas too many", status("replicas") - desired)),
         Rollout::Ready if object.kind.singular == "statefulset" && revision("updateRevision") != revision("currentRevision") => {
@@ -63,10 +64,11 @@ fn deadline_exceeded(value: &Value) -> Option<String> {
 }
 
 /// A rollout as a script sees it.
-pub fn describe(object: &ObjectRef, value: &Value) -> Value {
-    let status = |field| value.int_at(&["status", field]).unwrap_or(0);
+pub fn describe(object: &ObjectRef, value: &Value, rollout: Rollout) -> Value {
+    let known = value.get("status");
+    let status = |field| known.and_then(|known| known.get(field)?.as_int()).unwrap_or(0);
     let daemonset = object.kind.singular == "daemonset";
-    let (ready, message) = match judge(object, value) {
+    let (ready, message) = match rollout {
         Rollout::Ready => (true, "ready".to_owned()),
         Rollout::Pending(what) | Rollout::Stuck(what) => (false, what),
     };

@@ -31,5 +31,5 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let namespace = targets::namespace(cx, args.option_str("namespace"));
     let object = targets::workload(cx, args.str(0), &namespace)?;
     let value = cx.read(&Read::Object(object.clone()))?;
-    Ok(rollout::describe(&object, &value))
+    Ok(rollout::describe(&object, &value, rollout::judge(&object, &value)))
 }

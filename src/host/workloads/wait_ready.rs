@@ -68,7 +68,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
             for (object, value) in objects.iter().zip(cx.read_all(&reads)?) {
                 let value = value?;
                 match rollout::judge(object, &value) {
-                    Rollout::Ready => rollouts.push(rollout::describe(object, &value)),
+                    Rollout::Ready => rollouts.push(rollout::describe(object, &value, Rollout::Ready)),
                     Rollout::Pending(what) => missing.push(format!("{object}: {what}")),
                     Rollout::Stuck(why) => {
                         return Err(Failure::new(Kind::Failed, format!("the rollout of {object} is stuck: {why}"))
