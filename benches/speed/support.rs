@@ -94,7 +94,7 @@ pub(super) fn in_turn(name: &str, own: (&str, impl Fn() -> Duration), other: (&s
     const TURNS: usize = 101;
     // Each goes first as often as the other.
     let turn = |number: usize| {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             (own.1(), other.1())
         } else {
             let second = other.1();
