@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::call::Cx;
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::resource::Target;
 use crate::model::spec::{Opt, Type};
 use crate::model::{Failure, Kind, ObjectRef, Read, ResourceKind, Value};
@@ -111,7 +111,13 @@ fn discovered(cx: &Cx<'_>, name: &str, namespace: &str) -> Result<ObjectRef, Fai
 pub fn pods(cx: &Cx<'_>, target: Option<&str>, namespace: &str, timeout: Duration) -> Result<Vec<Value>, Failure> {
     let pod = ResourceKind::named("pod")?;
     let select = |selector: Option<String>| {
-        Read::Objects(Selection { kind: pod, namespace: (namespace != "*").then(|| namespace.to_owned()), selector, timeout })
+        Read::Objects(Selection {
+            kind: pod,
+            namespace: (namespace != "*").then(|| namespace.to_owned()),
+            selector,
+            freshness: Freshness::Now,
+            timeout,
+        })
     };
     let read = match target.map(of_pods).transpose()? {
         None => select(None),

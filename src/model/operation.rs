@@ -84,8 +84,20 @@ pub struct Selection {
     pub namespace: Option<String>,
     /// A label selector such as `app=api,tier!=x`; none for all.
     pub selector: Option<String>,
+    /// How new it must be.
+    pub freshness: Freshness,
     /// The longest wait.
     pub timeout: Duration,
+}
+
+/// How new a list must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// As it is now. After changes of other kinds an API server may take 100 ms to be sure of that.
+    #[default]
+    Now,
+    /// As the API server has it at hand: a moment old perhaps. For hints and remarks, on which nothing is decided.
+    AtHand,
 }
 
 /// Which log lines.

@@ -182,6 +182,7 @@ pub fn quote(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::ResourceKind;
+    use crate::model::operation::Freshness;
 
     #[test]
     fn words_are_quoted_for_a_shell() {
@@ -198,6 +199,7 @@ mod tests {
             kind: ResourceKind::find("pod").unwrap(),
             namespace: namespace.map(str::to_owned),
             selector: selector.map(str::to_owned),
+            freshness: Freshness::Now,
             timeout: second,
         };
         let logs = |pods: &[&str], grep: Option<&str>| {

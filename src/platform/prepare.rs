@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::objects::{leaves, path_text};
 use super::{Cx, Observe, equivalent};
-use crate::model::operation::{PatchVerb, Selection};
+use crate::model::operation::{Freshness, PatchVerb, Selection};
 use crate::model::{Answer, Failure, Key, Map, ObjectRef, Prepared, Provenance, Read, ResourceKind, Value, Write};
 
 /// Prepares a write against what a platform answers now.
@@ -81,7 +81,13 @@ pub(super) fn patch(observe: &dyn Observe, op: Write, current: &Value) -> Prepar
 /// Reads an object and the autoscalers beside it at the same time; autoscalers that cannot be listed are none.
 fn with_autoscalers(observe: &dyn Observe, object: &ObjectRef, cx: &Cx<'_>) -> Result<(Answer, Value), Failure> {
     let kind = ResourceKind::named("horizontalpodautoscaler")?;
-    let selection = Selection { kind, namespace: object.namespace.clone(), selector: None, timeout: Duration::from_secs(10) };
+    let selection = Selection {
+        kind,
+        namespace: object.namespace.clone(),
+        selector: None,
+        freshness: Freshness::AtHand,
+        timeout: Duration::from_secs(10),
+    };
     let mut answers = observe.read_all(&[Read::Object(object.clone()), Read::Objects(selection)], cx).into_iter();
     let current = answers.next().ok_or_else(cut_short)??;
     let scalers = answers.next().and_then(Result::ok).map(|answer| answer.value).unwrap_or_default();

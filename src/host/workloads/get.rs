@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::call::{Body, Cx, Function};
 use crate::host::targets::{self, NAMESPACE};
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::resource::Target;
 use crate::model::spec::{Args, Example, Group, Keep, Param, Type};
 use crate::model::{Failure, Kind, ObjectRef, Read, Spec, Tier, Value};
@@ -43,6 +43,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
             kind,
             namespace: (kind.namespaced && namespace != "*").then_some(namespace),
             selector: Some(selector),
+            freshness: Freshness::Now,
             timeout: Duration::from_secs(30),
         }),
         Target::Bare(name) => Read::Object(targets::workload(cx, &name, &namespace)?),

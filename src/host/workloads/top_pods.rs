@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::call::{Body, Cx, Function};
 use crate::host::targets::{self, NAMESPACE, meta};
 use crate::map;
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
 use crate::model::{Failure, Kind, Read, ResourceKind, Spec, Tier, Value};
 
@@ -40,7 +40,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let timeout = args.option_duration("timeout").unwrap_or(Duration::from_secs(30));
     let target = args.str(0);
     let everywhere = (namespace != "*").then(|| namespace.clone());
-    let selection = |selector| Selection { kind: pod_kind(), namespace: everywhere.clone(), selector, timeout };
+    let selection = |selector| Selection { kind: pod_kind(), namespace: everywhere.clone(), selector, freshness: Freshness::Now, timeout };
     let metrics = |selector| cx.read(&Read::PodMetrics(selection(selector)));
     let (answer, only) = match target {
         "" => (metrics(None)?, None),

@@ -133,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::map;
+    use crate::model::operation::Freshness;
 
     fn pod(namespace: &str, name: &str) -> ObjectRef {
         ObjectRef::new(ResourceKind::named("pod").unwrap(), namespace, name)
@@ -155,6 +156,7 @@ mod tests {
                 kind: ResourceKind::named("pod").unwrap(),
                 namespace: namespace.map(str::to_owned),
                 selector: selector.map(str::to_owned),
+                freshness: Freshness::Now,
                 timeout: Duration::ZERO,
             };
             objects

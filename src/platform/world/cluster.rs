@@ -7,7 +7,7 @@ use super::entity::{Edit, Entity, edited};
 use super::life::{Life, Place, Pod};
 use super::{render, taints};
 use crate::map;
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value, suggest};
 use crate::platform::failures;
 use crate::platform::objects::{Objects, Selector};
@@ -212,8 +212,13 @@ impl Cluster {
 
     /// The failure of an object that is not there, with the nearest name as the hint.
     pub(super) fn not_found(&mut self, reference: &ObjectRef, at: i64) -> Failure {
-        let selection =
-            Selection { kind: reference.kind, namespace: reference.namespace.clone(), selector: None, timeout: std::time::Duration::ZERO };
+        let selection = Selection {
+            kind: reference.kind,
+            namespace: reference.namespace.clone(),
+            selector: None,
+            freshness: Freshness::Now,
+            timeout: std::time::Duration::ZERO,
+        };
         let known = self.list(&selection, at).unwrap_or_default();
         let near = suggest::nearest(&reference.name, known.iter().filter_map(|object| object.str_at(&["metadata", "name"])));
         failures::no_such_object(&reference.to_string(), reference.namespace.as_deref(), reference.kind.plural, near)

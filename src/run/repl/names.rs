@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::Shared;
 use crate::host::targets::meta;
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::{Read, ResourceKind, Value};
 use crate::platform::clock::{Clock, MachineClock};
 use crate::platform::{Cancel, Cx};
@@ -97,7 +97,7 @@ impl Inner {
             .filter_map(ResourceKind::find)
             .map(|kind| {
                 let namespace = (kind.singular != "node").then(|| namespace.clone());
-                Read::Objects(Selection { kind, namespace, selector: None, timeout: Duration::from_secs(10) })
+                Read::Objects(Selection { kind, namespace, selector: None, freshness: Freshness::AtHand, timeout: Duration::from_secs(10) })
             })
             .collect();
         let answers = platform.read_all(&reads, &Cx { cancel: &self.cancel, progress: &|_| {} });

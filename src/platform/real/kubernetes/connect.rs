@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use kube::client::{AuthError, ClientBuilder};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{AuthError, Body, ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use tower::{BoxError, Layer, ServiceExt};
 
 use super::Session;
 use crate::model::{Failure, Kind, suggest};
@@ -36,14 +40,37 @@ pub(super) async fn connect(environment: &str, context: Option<&str>, files: &[P
     config.proxy_url = proxy;
     let server = server(&config.cluster_url);
     super::super::tls::install();
+    // Only kube's own client knows when a certificate that a login command gave expires.
+    let kubes_own = login.is_some() || config.proxy_url.is_some();
     // The login command blocks until it is done.
-    let built = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config).map(ClientBuilder::build)).await;
+    let build = move || if kubes_own { ClientBuilder::try_from(config).map(ClientBuilder::build) } else { prompt(config) };
+    let built = tokio::task::spawn_blocking(build).await;
     let client = match built {
         Ok(Ok(client)) => client,
         Ok(Err(error)) => return Err(unbuildable(&context, login.as_deref(), &error)),
         Err(_) => return Err(Failure::new(Kind::Failed, format!("the client of the context `{context}` cannot be made"))),
     };
     Ok(Session { client, server, context })
+}
+
+/// A client as kube builds it, but one that sends at once. Without TCP_NODELAY the first request of a resumed TLS session waits
+/// for an acknowledgement of the handshake's last message, and servers delay that by 40 ms.
+fn prompt(config: Config) -> Result<Client, kube::Error> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    let sender = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
+    let sender = config.extra_headers_layer()?.layer(sender.map_err(BoxError::from));
+    let (whole, namespace) = (config.base_uri_layer(), config.default_namespace.clone());
+    Ok(match config.auth_layer()? {
+        Some(auth) => Client::new(whole.layer(auth.layer(sender)), namespace),
+        None => Client::new(whole.layer(sender), namespace),
+    })
 }
 
 /// Whether the credentials of a client have run out.

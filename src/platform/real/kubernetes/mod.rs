@@ -35,6 +35,7 @@ pub(super) struct Kubernetes {
     namespace: String,
     session: Mutex<Option<Session>>,
     uid: OnceLock<String>,
+    at_hand: objects::AtHand,
 }
 
 /// A client, once the cluster is known to be the right one.
@@ -84,6 +85,7 @@ impl Kubernetes {
             namespace: environment.namespace.clone(),
             session: Mutex::new(None),
             uid: OnceLock::new(),
+            at_hand: objects::AtHand::default(),
         }
     }
 

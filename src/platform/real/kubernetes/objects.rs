@@ -1,18 +1,49 @@
 //! Objects: one, many, and their merge patches.
 
-use ::http::Method;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use ::http::Method;
+use tokio::sync::OnceCell;
+
+use super::super::http::Stopwatch;
 use super::super::runtime::Departure;
 use super::super::{MOST_BYTES, open};
 use super::{Call, Kubernetes, Mode, error, parsed, path, with_query};
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::{Failure, ObjectRef, Value};
 use crate::platform::objects::Selector;
 
+/// So long a list that need not be new is at hand, in milliseconds.
+const MOMENT_MS: f64 = 1_000.0;
 /// Objects a page.
 const PAGE: usize = 500;
 /// A list is measured before it is reduced by the host function that asked for it, so it may be larger than an answer.
 const MOST_LISTED: usize = 8 * MOST_BYTES;
+
+/// A list that was asked for, and its answer once there is one.
+struct Asked {
+    selection: Selection,
+    since: Stopwatch,
+    answer: Arc<OnceCell<Result<Value, Failure>>>,
+}
+
+/// Lists that need not be new, for a moment: branches that scale at the same time ask for the autoscalers once.
+#[derive(Default)]
+pub(super) struct AtHand(Mutex<Vec<Asked>>);
+
+impl AtHand {
+    /// The place of a list's answer, which whoever comes first fills.
+    fn of(&self, selection: &Selection) -> Arc<OnceCell<Result<Value, Failure>>> {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|asked| asked.since.ms() < MOMENT_MS);
+        if let Some(known) = asked.iter().find(|asked| asked.selection == *selection) {
+            return known.answer.clone();
+        }
+        let answer = Arc::default();
+        asked.push(Asked { selection: selection.clone(), since: Stopwatch::start(), answer: Arc::clone(&answer) });
+        answer
+    }
+}
 
 impl Kubernetes {
     /// One object, as the API server returns it, without `metadata.managedFields`.
@@ -26,6 +57,13 @@ impl Kubernetes {
 
     /// Objects by namespace and name, each with `apiVersion` and `kind`, and without `metadata.managedFields`.
     pub(in super::super) async fn objects(&self, selection: &Selection) -> Result<Value, Failure> {
+        match selection.freshness {
+            Freshness::Now => self.list(selection).await,
+            Freshness::AtHand => self.at_hand.of(selection).get_or_init(|| self.list(selection)).await.clone(),
+        }
+    }
+
+    async fn list(&self, selection: &Selection) -> Result<Value, Failure> {
         // For a better word than the server's about what is wrong with it, and where.
         Selector::of(selection)?;
         let kind = selection.kind;
@@ -61,8 +99,10 @@ impl Kubernetes {
         if let Some(selector) = &selection.selector {
             query.push(("labelSelector", selector.clone()));
         }
-        if !next.is_empty() {
-            query.push(("continue", next.to_owned()));
+        match (next, selection.freshness) {
+            ("", Freshness::Now) => {}
+            ("", Freshness::AtHand) => query.push(("resourceVersion", "0".to_owned())),
+            (next, _) => query.push(("continue", next.to_owned())),
         }
         let path = with_query(path(kind, selection.namespace.as_deref(), None, None)?, query);
         self.call(Call { most, ..Call::get(path, kind.plural) }).await.map_err(|failure| match failure.kind {

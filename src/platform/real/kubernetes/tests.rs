@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex as Lock};
 
 use super::metrics::quantity;
 use super::*;
-use crate::model::operation::Selection;
+use crate::model::operation::{Freshness, Selection};
 use crate::model::{ObjectRef, Sent};
 
 #[test]
@@ -188,12 +188,22 @@ async fn lists_are_read_page_by_page_and_ordered() {
         kind: ResourceKind::named("pod").unwrap(),
         namespace: None,
         selector: Some("app=a".into()),
+        freshness: Freshness::Now,
         timeout: std::time::Duration::from_secs(5),
     };
     let list = stub.kubernetes.objects(&selection).await.unwrap();
     let pod = |namespace: &str, name: &str| map! { "apiVersion" => "v1", "kind" => "Pod", "metadata" => map! { "namespace" => namespace, "name" => name } };
     assert_eq!(list, Value::List(vec![pod("a", "z"), pod("b", "a")]));
     assert_eq!(stub.lines()[0], "GET /api/v1/pods?limit=500&labelSelector=app%3Da");
+    // What the server has at hand is asked for with the first page only: with a page's token it would be refused. And once.
+    let at_hand = Selection { freshness: Freshness::AtHand, ..selection };
+    let (first, second) = tokio::join!(stub.kubernetes.objects(&at_hand), stub.kubernetes.objects(&at_hand));
+    assert_eq!((first.unwrap(), second.unwrap()), (list.clone(), list));
+    let expected = [
+        "GET /api/v1/pods?limit=500&labelSelector=app%3Da&resourceVersion=0",
+        "GET /api/v1/pods?limit=500&labelSelector=app%3Da&continue=more",
+    ];
+    assert_eq!(stub.lines()[2..], expected);
 }
 
 #[tokio::test]

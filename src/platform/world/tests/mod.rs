@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::config::{Channel, ChannelKind, Service};
 use crate::model::Kind;
-use crate::model::operation::{HttpRequest, LogQuery, PatchVerb, Selection, Statement};
+use crate::model::operation::{Freshness, HttpRequest, LogQuery, PatchVerb, Selection, Statement};
 use crate::platform::Cancel;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -144,6 +144,7 @@ impl World {
             kind: ResourceKind::named(kind).unwrap(),
             namespace: Some("platform".into()),
             selector: Some(selector.into()),
+            freshness: Freshness::Now,
             timeout: WAIT,
         };
         self.ask(&Read::Objects(selection)).unwrap().as_list().unwrap().to_vec()
