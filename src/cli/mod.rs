@@ -50,18 +50,18 @@ Examples:
 enum Command {
     /// Run a runbook: for real, as a rehearsal, in a world, or from its recording.
     Run(Box<run::RunArgs>),
-    /// Check scripts without running anything: for editors, pre-commit hooks and CI.
-    Check(check::CheckArgs),
     /// Type functions at a prompt; every call is recorded as in a run.
     Repl(Box<repl::ReplArgs>),
-    /// Say what functions there are, or how one is called.
-    Functions(functions::FunctionsArgs),
+    /// Check scripts without running anything: for editors, pre-commit hooks and CI.
+    Check(check::CheckArgs),
+    View(view::ViewArgs),
     /// Look at recorded runs.
     Log(LogCommand),
+    /// Say what functions there are, or how one is called.
+    Functions(functions::FunctionsArgs),
+    Doctor(doctor::DoctorArgs),
     /// Allow this project's runbook.toml to act on real systems.
     Trust(trust::Args),
-    View(view::ViewArgs),
-    Doctor(doctor::DoctorArgs),
     /// Write the reference of all functions, or of the codes of `check`, as Markdown to standard output.
     #[command(hide = true)]
     Reference {
