@@ -47,7 +47,7 @@ fn trust(
     let named = file.display().to_string();
     let named = one_line(&named);
     let mut say = |text: &str| out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(broken);
-    if before.as_ref().is_some_and(|before| before.sha256 == config.hash) {
+    if before.as_ref().is_some_and(|before| config.is_as_trusted(before)) {
         say(&format!("{named} is trusted already, as it is\n"))?;
         return Ok(0);
     }
@@ -56,7 +56,8 @@ fn trust(
         None => format!("{named} has never been trusted. It allows:\n{}", difference(&Allowed::default(), &allowed)),
         Some(before) => {
             let since = before.when.strftime("%Y-%m-%d %H:%M UTC");
-            format!("{named} has changed since it was trusted on {since}. What it allows:\n{}", difference(&before.allowed, &allowed))
+            let what = if before.sha256 == config.hash { "runs programs that have" } else { "has" };
+            format!("{named} {what} changed since it was trusted on {since}. What it allows:\n{}", difference(&before.allowed, &allowed))
         }
     })?;
     if !args.yes {
@@ -166,6 +167,23 @@ TOP/runbook.toml has changed since it was trusted on 2025-09-01 12:00 UTC. What 
 ";
         assert_eq!(result, Ok(0));
         assert!(shown.starts_with(expected), "{shown}");
+    }
+
+    #[test]
+    fn a_program_that_changed_is_asked_about_again() {
+        let file = "[environments.prod.databases.postgres]\nurl = \"postgres://ops@pg/app\"\npassword = { command = [\"./pw.sh\"] }\n";
+        let place = Place::new(file);
+        fs::write(place.0.path().join("pw.sh"), "echo one").unwrap();
+        assert_eq!(place.trust(true, None).0, Ok(0));
+        fs::write(place.0.path().join("pw.sh"), "echo two").unwrap();
+        let (result, shown) = place.trust(false, Some("n\n"));
+        assert_eq!(result.unwrap_err().kind, Kind::NotConfirmed);
+        assert!(shown.contains("runs programs that have changed since"), "{shown}");
+        let line = |sign: &str, text: &str| {
+            let hash = crate::config::sha256_hex(text.as_bytes());
+            format!("    {sign} prod: [\"./pw.sh\"] (for postgres), ./pw.sh: SHA-256 {hash}\n")
+        };
+        assert!(shown.contains(&line("-", "echo one")) && shown.contains(&line("+", "echo two")), "{shown}");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, Permissions};
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{Config, SecretSource};
 use crate::model::{Failure, Kind};
@@ -20,7 +21,7 @@ pub struct Allowed {
     pub contexts: BTreeSet<String>,
     /// Environments whose changes ask nobody.
     pub unprotected: BTreeSet<String>,
-    /// Local commands that are run for their secrets, as JSON arrays.
+    /// Local commands that are run for their secrets, as JSON arrays, with the hashes of the project's programs in them.
     pub commands: BTreeSet<String>,
     /// Where other secrets are read from: `env:NAME`, `file:PATH`, `secret/NAME/KEY`.
     pub secrets: BTreeSet<String>,
@@ -58,6 +59,9 @@ pub struct Trusted {
     pub allowed: Allowed,
 }
 
+/// Programs that run the file which they are given, whatever its mode; their names without a version.
+const INTERPRETERS: [&str; 12] = ["sh", "bash", "dash", "ksh", "zsh", "fish", "python", "perl", "ruby", "node", "php", "env"];
+
 /// `trust.json`: files by their canonical path.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -79,7 +83,7 @@ pub fn summary(config: &Config) -> Allowed {
         }
         let mut secret = |what: &str, source: Option<&SecretSource>| match source {
             Some(SecretSource::Command(words)) => {
-                allowed.commands.insert(format!("{name}: {} (for {what})", serde_json::json!(words)));
+                allowed.commands.insert(format!("{name}: {} (for {what}){}", serde_json::json!(words), programs(&config.root, words)));
             }
             Some(SecretSource::Env(variable)) => drop(allowed.secrets.insert(format!("{name}: env:{variable} (for {what})"))),
             Some(SecretSource::File(path)) => drop(allowed.secrets.insert(format!("{name}: file:{} (for {what})", path.display()))),
@@ -126,16 +130,33 @@ impl Config {
             Some(trusted) if trusted.sha256 != self.hash => {
                 denied(format!("{} has changed since it was trusted on {}", file.display(), trusted.when.strftime("%Y-%m-%d %H:%M UTC")))
             }
+            // The project's own programs change without the file.
+            Some(trusted) if !self.is_as_trusted(&trusted) => denied(format!(
+                "a program that {} runs for a secret has changed since it was trusted on {}",
+                file.display(),
+                trusted.when.strftime("%Y-%m-%d %H:%M UTC")
+            )),
             Some(_) => Ok(()),
         }
     }
 
-    /// Refuses files that others than the user and root could have written: the project's, with its folder, and the operator's.
+    /// Whether the file that was loaded is the one that was trusted, and the programs that it runs are as they were.
+    pub fn is_as_trusted(&self, trusted: &Trusted) -> bool {
+        trusted.sha256 == self.hash && trusted.allowed.commands == summary(self).commands
+    }
+
+    /// Refuses a link, and files that others than the user and root could have written: the project's, with its folder,
+    /// and the operator's.
     pub fn check_writers(&self) -> Result<(), Failure> {
         if let Some(file) = &self.file {
-            let file = canonical(file)?;
-            owned_alone(&file)?;
-            file.parent().map_or(Ok(()), owned_alone)?;
+            if file.is_symlink() {
+                // What it leads to may be trusted for another folder, whose programs and certificates are not this one's.
+                let message = format!("{} is a symbolic link: it would be trusted for one folder and act in another", file.display());
+                return Err(Failure::new(Kind::Denied, message)
+                    .hint("put a copy in its place and trust that, or run in the folder that it leads to"));
+            }
+            owned_alone(&canonical(file)?)?;
+            owned_alone(&self.root)?;
         }
         let operators = self.dirs.config.join("config.toml");
         if operators.exists() { owned_alone(&operators) } else { Ok(()) }
@@ -179,6 +200,44 @@ impl Config {
             Failure::new(Kind::Denied, message).hint(format!("remove it and trust the projects again: rm {}", quoted(&path)))
         })
     }
+}
+
+/// The project's own programs in a command, with the hashes of what they are now: they change without the file.
+fn programs(root: &Path, words: &[String]) -> String {
+    let Some((program, arguments)) = words.split_first() else { return String::new() };
+    let named = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let interprets =
+        INTERPRETERS.iter().any(|interpreter| named.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == *interpreter);
+    let beneath = |word: &&String| Path::new(word.as_str()).is_relative() && root.join(word).is_file();
+    let runs = |word: &&String| interprets || root.join(word).metadata().is_ok_and(|meta| meta.mode() & 0o111 != 0);
+    let own = Some(program).filter(|program| program.contains('/') && Path::new(program).is_relative());
+    own.into_iter().chain(arguments.iter().filter(beneath).filter(runs)).fold(String::new(), |mut text, word| {
+        // Only a regular file: a named pipe would let the opening wait for ever.
+        let state = match root.join(word).metadata() {
+            Ok(meta) if meta.is_file() => {
+                sha256_of(&root.join(word)).map_or_else(|e| e.kind().to_string(), |hash| format!("SHA-256 {hash}"))
+            }
+            Ok(_) => "no file".to_owned(),
+            Err(e) => e.kind().to_string(),
+        };
+        text.push_str(&format!(", {word}: {state}"));
+        text
+    })
+}
+
+fn sha256_of(path: &Path) -> std::io::Result<String> {
+    let mut input = std::io::BufReader::with_capacity(64 << 10, File::open(path)?);
+    let mut hash = Sha256::new();
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            break;
+        }
+        hash.update(bytes);
+        let read = bytes.len();
+        input.consume(read);
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Fails unless only root and this process's user can write here.

@@ -99,6 +99,46 @@ fn what_others_can_write_is_refused_even_when_trusted() {
 }
 
 #[test]
+fn a_link_to_a_trusted_file_is_not_trusted() {
+    let (place, clone) = (Place::new(FILE), Place::new(FILE));
+    place.load().unwrap().trust(now()).unwrap();
+    fs::remove_file(clone.file()).unwrap();
+    std::os::unix::fs::symlink(place.file(), clone.file()).unwrap();
+    let linked = Config::load(&clone.project, None, &place.dirs).unwrap();
+    let failure = linked.check_trust().unwrap_err();
+    assert_eq!(failure.kind, Kind::Denied);
+    assert!(failure.message.starts_with(&format!("{} is a symbolic link", clone.file().display())), "{failure}");
+    assert!(failure.hint.as_deref().unwrap().contains("put a copy in its place"));
+    assert_eq!(linked.trust(now()).unwrap_err(), failure);
+}
+
+#[test]
+fn the_projects_own_programs_are_trusted_as_they_were() {
+    for words in [r#"["./pw.sh"]"#, r#"["sh", "pw.sh"]"#, r#"["python3", "-I", "./pw.sh"]"#, r#"["timeout", "5", "./pw.sh"]"#] {
+        let place = Place::new(&FILE.replace(r#"["op", "read", "op://x"]"#, words));
+        let program = place.project.join("pw.sh");
+        fs::write(&program, "echo one").unwrap();
+        mode(&program, if words.contains("timeout") { 0o755 } else { 0o644 });
+        place.load().unwrap().trust(now()).unwrap();
+        place.load().unwrap().check_trust().unwrap();
+        fs::write(&program, "echo two").unwrap();
+        let failure = place.load().unwrap().check_trust().unwrap_err();
+        assert!(failure.message.contains("a program that") && failure.message.contains("has changed since"), "{words}: {failure}");
+        fs::remove_file(&program).unwrap();
+        place.load().unwrap().check_trust().unwrap_err();
+        fs::write(&program, "echo one").unwrap();
+        mode(&program, if words.contains("timeout") { 0o755 } else { 0o644 });
+        place.load().unwrap().check_trust().unwrap();
+    }
+    // What a command only reads is data, and may change: an encrypted file, a password.
+    let place = Place::new(&FILE.replace(r#"["op", "read", "op://x"]"#, r#"["sops", "-d", "secrets.yaml"]"#));
+    fs::write(place.project.join("secrets.yaml"), "one").unwrap();
+    place.load().unwrap().trust(now()).unwrap();
+    fs::write(place.project.join("secrets.yaml"), "two").unwrap();
+    place.load().unwrap().check_trust().unwrap();
+}
+
+#[test]
 fn a_file_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return; // Only root can give a file away.
