@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rhai::{AST, Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::failure::thrown;
+use super::script;
 use crate::model::{Failure, Kind, suggest};
 
 /// The modules that come with the tool, by import path.
@@ -105,7 +106,7 @@ pub fn source(root: &Path, path: &str) -> Result<(String, String), Failure> {
     if !real.starts_with(&top) {
         return Err(outside());
     }
-    let text = std::fs::read_to_string(&real).map_err(missing)?;
+    let text = script::read_text(&real).map_err(missing)?;
     Ok((file, text))
 }
 

@@ -1,6 +1,9 @@
 //! A script that has been read and parsed, with its header and the hashes of all its sources.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rhai::{AST, ASTNode, Engine, Expr, Stmt};
@@ -11,6 +14,9 @@ use super::header::{self, Header};
 use super::tree::Tree;
 use super::{modules, names, syntax};
 use crate::model::{Failure, Kind, Position, suggest};
+
+/// No script of people's making is larger, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// A parsed script.
 pub struct Script {
@@ -50,15 +56,37 @@ pub fn locate(root: &Path, script: &str) -> Result<PathBuf, Failure> {
     Err(failure)
 }
 
-/// The names of all scripts under `scripts/`, sorted.
+/// The bytes of a script: a regular file of a sensible size.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // A named pipe lets the opening wait for ever unless it is told not to.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// The text of a script.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+}
+
+/// The names of all scripts under `scripts/`, sorted. Links are not followed: they may lead out of it, or round for ever.
 pub fn names(root: &Path) -> Vec<String> {
     fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) {
         let Ok(entries) = std::fs::read_dir(folder) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().is_dir() {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
                 walk(&entry.path(), &format!("{prefix}{name}/"), names);
-            } else if let Some(stem) = name.strip_suffix(".rhai") {
+            } else if let Some(stem) = name.strip_suffix(".rhai").filter(|_| kind.is_file()) {
                 names.push(format!("{prefix}{stem}"));
             }
         }
@@ -73,11 +101,11 @@ impl Script {
     /// Reads and parses a file.
     pub fn load(engine: &Engine, root: &Path, path: &Path) -> Result<Self, Diagnostic> {
         let name = relative(root, path);
-        let unreadable = |error: std::io::Error| {
+        let unreadable = |error: io::Error| {
             let failure = Failure::new(Kind::NotFound, format!("the script {} cannot be read: {error}", path.display()));
             Diagnostic::at(failure, Position { file: name.as_str().into(), line: 0, column: 0 })
         };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = read_text(path).map_err(unreadable)?;
         Self::parse(engine, root, &name, &text)
     }
 
@@ -167,4 +195,38 @@ fn imports(ast: &AST) -> Vec<String> {
         true
     });
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Something that no reader must wait for: a named pipe that nobody writes to.
+    fn pipe(path: &Path) {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0).unwrap();
+    }
+
+    #[test]
+    fn links_and_pipes_are_no_scripts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, scripts) = (folder.path(), folder.path().join("scripts"));
+        std::fs::create_dir_all(scripts.join("deep")).unwrap();
+        std::fs::write(scripts.join("deep/real.rhai"), "1").unwrap();
+        symlink(".", scripts.join("round")).unwrap();
+        symlink("deep/real.rhai", scripts.join("link.rhai")).unwrap();
+        pipe(&scripts.join("pipe.rhai"));
+        assert_eq!(names(root), ["deep/real"]);
+
+        let refused = |path: &str, text: &str| {
+            let diagnostic = Script::load(&crate::engine::parser(), root, &root.join(path)).err().unwrap();
+            assert!(diagnostic.failure.message.ends_with(text), "{}", diagnostic.failure.message);
+        };
+        refused("scripts/pipe.rhai", "cannot be read: it is no file");
+        std::fs::write(scripts.join("large.rhai"), " ".repeat(1 << 20 | 1)).unwrap();
+        refused("scripts/large.rhai", "cannot be read: it is larger than 1 MiB");
+        let failure = modules::source(root, "scripts/pipe").unwrap_err();
+        assert_eq!(failure.message, "the module scripts/pipe.rhai cannot be read: it is no file");
+    }
 }

@@ -33,6 +33,12 @@ fn without_trust_no_system_is_asked_and_what_is_wrong_here_is_said() {
         .status(1)
         .stdout_has("unknown key `urll`")
         .stdout_has("→ did you mean `url`?");
+    let refused = Project::new().script("scripts/good.rhai", "scale(\"api\", 3);").mode("runbook.toml", 0o666);
+    let ran = refused.run(["doctor"]).status(1).stdout_has("can be written by everybody");
+    ran.stdout_has("not looked at while the project's file is refused").has_not("can be run");
+    let round = Project::new().script("scripts/good.rhai", "scale(\"api\", 3);");
+    std::os::unix::fs::symlink(".", round.root().join("scripts/round")).unwrap();
+    round.run(["doctor"]).status(1).stdout_has("1 of 1 under scripts/ can be run");
     let open = Project::new().mode("", 0o755);
     let journal = open.root().join("j");
     std::fs::create_dir(&journal).unwrap();

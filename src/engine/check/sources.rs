@@ -7,7 +7,7 @@ use rhai::{AST, Engine, Expr, Position};
 
 use crate::engine::tree::Tree;
 use crate::engine::walk::{Node, walk};
-use crate::engine::{modules, names, syntax};
+use crate::engine::{modules, names, script, syntax};
 use crate::model::{Failure, text};
 
 /// One file.
@@ -45,7 +45,7 @@ impl Sources {
             let real = folder.join(file).canonicalize().unwrap_or_else(|_| file.clone());
             if !places.contains(&real) {
                 let is_runbook = root.join("scripts").canonicalize().is_ok_and(|scripts| real.starts_with(scripts));
-                all.push(Source { is_runbook, ..read(engine, &shown(file, folder), std::fs::read(&real)) });
+                all.push(Source { is_runbook, ..read(engine, &shown(file, folder), script::read(&real)) });
                 places.push(real);
             }
         }

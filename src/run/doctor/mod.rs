@@ -85,7 +85,9 @@ impl Examiner<'_> {
 
 /// Examines everything, one thing after the other, and tells each finding at once.
 ///
-/// Where the configuration is not trusted no real system is asked: that is said, and the rest is left out.
+/// Where the configuration is not trusted no real system is asked: that is said, and the rest is left out. The scripts are
+/// rehearsed in a world all the same, as everybody may run them there, unless the project's file is refused: then
+/// somebody else may have written all of it.
 pub fn examine(request: &Request, cancel: &Cancel, say: &mut dyn FnMut(Finding)) {
     let config = match Config::load(&request.folder, None, &request.dirs) {
         Ok(config) => Arc::new(config),
@@ -105,6 +107,9 @@ pub fn examine(request: &Request, cancel: &Cancel, say: &mut dyn FnMut(Finding))
         Ok(environment) => environment,
         Err(failure) => return examiner.fail("configuration", "", &failure),
     };
+    if config.check_writers().is_err() {
+        return examiner.warn("scripts", "not looked at while the project's file is refused", "see `configuration` above");
+    }
     let needed = local::scripts(&mut examiner, &environment);
     if !trusted {
         return;
