@@ -20,6 +20,11 @@ impl Frame {
         self.prefix.child(self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// The id of the last call that was begun; what is no call itself is said with it.
+    pub fn last_id(&self) -> CallId {
+        self.prefix.child(self.last.load(Ordering::Relaxed))
+    }
+
     /// The frame of a branch (from 1) of the `parallel` that has this id; it stands in the same step.
     pub fn branch(&self, parallel: &CallId, branch: u32) -> Frame {
         Frame { prefix: parallel.child(branch), last: AtomicU32::new(0), step: Mutex::new(self.step()) }

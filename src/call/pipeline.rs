@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::journal::entry::{self, Entry};
 use crate::journal::{self, Writer};
 use crate::model::spec::{Args, Type};
-use crate::model::{Answer, Call, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
+use crate::model::{Answer, Call, CallId, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
 use crate::platform::Platform;
 
 /// The largest answer that a script may hold, in bytes of its JSON.
@@ -432,7 +432,16 @@ impl Pipeline {
 
     /// Puts a finding on record.
     pub fn finding(&self, call: &Call, sort: Found, message: String) {
-        let finding = Finding { finding: sort, id: call.id.clone(), message, file: call.at.file.to_string(), line: call.at.line };
+        self.found(sort, call.id.clone(), &call.at, message);
+    }
+
+    /// Puts on record what a person should know of something that is no call.
+    pub fn remark(&self, frame: &Frame, at: &Position, message: String) {
+        self.found(Found::Remark, frame.last_id(), at, message);
+    }
+
+    fn found(&self, sort: Found, id: CallId, at: &Position, message: String) {
+        let finding = Finding { finding: sort, id, message, file: at.file.to_string(), line: at.line };
         let line = entry::Finding {
             finding: sort.name().into(),
             id: finding.id.clone(),

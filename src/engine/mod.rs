@@ -20,6 +20,7 @@ pub mod syntax;
 pub mod tree;
 pub mod walk;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
@@ -49,6 +50,8 @@ pub struct Shared {
     pub params: Mutex<Value>,
     /// What can take the run's steps back, oldest first.
     pub rollbacks: Mutex<Vec<step::Rollback>>,
+    /// The texts of the script and its modules by name, as they were read and hashed: these are what imports run.
+    pub texts: Mutex<BTreeMap<String, String>>,
     /// How many steps have begun.
     pub steps: AtomicU32,
     /// Which steps run.
@@ -63,6 +66,11 @@ impl Shared {
         self.params.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// Lets imports run what was loaded with a script.
+    pub fn loaded(&self, script: &Script) {
+        *self.texts.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = script.texts();
+    }
+
     /// What a run's functions share.
     pub fn new(pipeline: Pipeline, params: Value) -> Arc<Self> {
         Self::gated(pipeline, params, steps::Gate::default())
@@ -73,6 +81,7 @@ impl Shared {
         Arc::new(Self {
             pipeline,
             params: Mutex::new(params),
+            texts: Mutex::default(),
             steps: AtomicU32::new(0),
             gate,
             rollbacks: Mutex::default(),
@@ -91,7 +100,7 @@ pub fn parser() -> Engine {
 
 /// Makes an engine that parses into one that runs scripts.
 pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
-    engine.set_module_resolver(modules::Modules::new(root));
+    engine.set_module_resolver(modules::Modules::new(root, shared));
     engine.set_default_tag(flow::root_tag());
     opaque::register(&mut engine, &shared.pipeline.latch);
     step::register(&mut engine, shared);
@@ -152,6 +161,7 @@ pub fn token_of_ours(token: Token) -> Token {
 /// A script that swallowed a denial, a cancellation or a lost journal has failed with it all the same.
 pub fn run(engine: &Engine, shared: &Shared, script: &Script) -> Result<Dynamic, Diagnostic> {
     let mut scope = Scope::new();
+    shared.loaded(script);
     settled(shared, engine.eval_ast_with_scope::<Dynamic>(&mut scope, &script.ast), &|error| explained(engine, script, error))
 }
 

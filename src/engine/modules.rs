@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{AST, Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 
+use super::diagnostic;
 use super::failure::thrown;
-use super::script;
+use super::script::{self, sha256};
+use crate::call::Frame;
 use crate::model::{Failure, Kind, suggest};
 
 /// The modules that come with the tool, by import path.
@@ -21,15 +23,20 @@ thread_local! {
 }
 
 /// Resolves imports; every module is compiled once.
+///
+/// What a script imports by a literal path was read, hashed and checked with it, and that text is what runs. What is named only
+/// while it runs is read then, checked in the same way, and put on record with its hash.
 pub struct Modules {
     root: PathBuf,
-    loaded: Mutex<BTreeMap<String, Shared<Module>>>,
+    shared: Arc<super::Shared>,
+    /// Modules by path, with their texts.
+    loaded: Mutex<BTreeMap<String, (String, Shared<Module>)>>,
 }
 
 impl Modules {
     /// A resolver for a project.
-    pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), loaded: Mutex::default() }
+    pub fn new(root: &Path, shared: &Arc<super::Shared>) -> Self {
+        Self { root: root.to_owned(), shared: shared.clone(), loaded: Mutex::default() }
     }
 }
 
@@ -37,7 +44,12 @@ impl Modules {
     /// Loads a module in the caller's line of execution: its calls are numbered among the caller's.
     fn load(&self, engine: &Engine, caller: &GlobalRuntimeState, path: &str, at: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
         let lock = || self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = lock().get(path) {
+        let name = name(path);
+        let known = self.shared.texts.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        // In a sitting a script may have been loaded since, with another text.
+        if let Some((text, module)) = lock().get(path)
+            && known.as_ref().is_none_or(|known| known == text)
+        {
             return Ok(module.clone());
         }
         let refused = |failure: Failure| {
@@ -49,16 +61,37 @@ impl Modules {
         if cyclic {
             return Err(refused(Failure::bad_argument(format!("the import of {path:?} is a cycle"))));
         }
-        let (name, text) = source(&self.root, path).map_err(refused)?;
+        let is_new = known.is_none();
+        let text = match known {
+            Some(text) => text,
+            None => source(&self.root, path).map_err(refused)?.1,
+        };
+        let module = compile(engine, &name, &text);
+        if is_new && let Ok(ast) = &module {
+            script::shadowing(ast, &name, &text).map_err(|diagnostic| refused(diagnostic.failure))?;
+            self.record(caller, &name, &text, at).map_err(refused)?;
+        }
         let mut global = engine.new_global_runtime_state();
         (global.tag, global.level) = (caller.tag.clone(), caller.level);
         LOADING.with_borrow_mut(|loading| loading.push(path.to_owned()));
-        let module =
-            compile(engine, &name, &text).and_then(|ast| Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast));
+        let module = module.and_then(|ast| Module::eval_ast_as_new_raw(engine, &mut Scope::new(), &mut global, &ast));
         LOADING.with_borrow_mut(|loading| loading.pop());
         let module: Shared<Module> = Arc::new(module.map_err(|error| Box::new(EvalAltResult::ErrorInModule(name.clone(), error, at)))?);
-        lock().insert(path.to_owned(), module.clone());
+        lock().insert(path.to_owned(), (text, module.clone()));
         Ok(module)
+    }
+
+    /// Puts a module that is not among the script's sources on record, before it runs. The header's version stands for those
+    /// that come with the tool.
+    fn record(&self, caller: &GlobalRuntimeState, name: &str, text: &str, at: Position) -> Result<(), Failure> {
+        if name.starts_with("std/") {
+            return Ok(());
+        }
+        let message = format!("the module {name} was read at its import and is not among the script's sources: SHA-256 {}", sha256(text));
+        let frame = caller.tag.read_lock::<Arc<Frame>>().map(|frame| frame.clone()).unwrap_or_default();
+        let pipeline = &self.shared.pipeline;
+        pipeline.remark(&frame, &diagnostic::position(caller.source().unwrap_or_default(), at), message);
+        pipeline.latch.check()
     }
 }
 
@@ -85,6 +118,11 @@ fn compile(engine: &Engine, name: &str, text: &str) -> Result<AST, Box<EvalAltRe
     Ok(ast)
 }
 
+/// An import's name for messages and on record.
+fn name(path: &str) -> String {
+    if path.starts_with("std/") { path.to_owned() } else { format!("{path}.rhai") }
+}
+
 /// An import's name for messages, and its text.
 pub fn source(root: &Path, path: &str) -> Result<(String, String), Failure> {
     if path.starts_with("std/") {
@@ -96,7 +134,7 @@ pub fn source(root: &Path, path: &str) -> Result<(String, String), Failure> {
     if path.is_empty() || Path::new(path).is_absolute() || path.contains('\0') {
         return Err(outside());
     }
-    let file = format!("{path}.rhai");
+    let file = name(path);
     let missing = |error: std::io::Error| Failure {
         hint: beside(root, path),
         ..Failure::new(Kind::NotFound, format!("the module {file} cannot be read: {error}"))

@@ -128,9 +128,10 @@ impl Script {
     fn collect(&mut self, engine: &Engine, root: &Path, imports: Vec<String>) -> Result<(), Diagnostic> {
         for path in imports {
             let Ok((name, text)) = modules::source(root, &path) else { continue };
-            if self.hashes.insert(name.clone(), sha256(&text)).is_some() {
+            if self.hashes.contains_key(&name) {
                 continue;
             }
+            self.hashes.insert(name.clone(), sha256(&text));
             let ast = engine.compile(&text).map_err(|error| syntax::diagnose(&error, &name, &text))?;
             let imports = self::imports(&ast);
             let shadowed = shadowing(&ast, &name, &text);
@@ -149,6 +150,12 @@ impl Script {
     /// The text of the script or of a module of it, for diagnostics.
     pub fn source(&self, name: &str) -> Option<String> {
         if name == self.name { Some(self.text.clone()) } else { self.modules.get(name).map(|module| module.text.clone()) }
+    }
+
+    /// The texts of all its sources by name: what a run executes, whatever becomes of the files meanwhile.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let modules = self.modules.iter().map(|(name, module)| (name.clone(), module.text.clone()));
+        modules.chain([(self.name.clone(), self.text.clone())]).collect()
     }
 
     /// The names of the functions that a module has for others.
@@ -172,7 +179,7 @@ fn relative(root: &Path, path: &Path) -> String {
     full.strip_prefix(&root).unwrap_or(&full).display().to_string()
 }
 
-fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

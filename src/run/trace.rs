@@ -161,4 +161,23 @@ mod tests {
         assert!(matches!(&trace.calls[0].asked[0], Operation::Read(Read::Health(request)) if request.url == "http://api:1/health"));
         assert_eq!(trace.stopped.unwrap().message, "end");
     }
+    #[test]
+    fn the_modules_that_run_are_those_that_were_loaded_and_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Arc::new(Config { root: folder.path().to_owned(), ..Config::default() });
+        let module = folder.path().join("m.rhai");
+        std::fs::write(&module, "fn say() { sleep(\"1s\") }").unwrap();
+        let text = "import \"m\" as m;\nm::say();";
+        let script = Script::parse(&engine::parser(), &config.root, "x.rhai", text).unwrap();
+        std::fs::write(&module, "fn say() { today() }").unwrap();
+        let environment = Environment::default();
+        let ran = |script| {
+            let trace = rehearse(&config, &environment, script).unwrap();
+            assert_eq!(trace.stopped, None);
+            trace.calls.iter().map(|call| call.call.function).collect::<Vec<_>>()
+        };
+        assert_eq!(ran(&script), ["sleep"]);
+        std::fs::remove_file(&module).unwrap();
+        assert_eq!(ran(&script), ["sleep"]);
+    }
 }

@@ -140,6 +140,37 @@ fn the_journal_holds_the_hashes_of_the_script_and_its_imports() {
 }
 
 #[test]
+fn a_module_that_is_named_while_the_script_runs_is_checked_and_put_on_record() {
+    let inner = "fn answer() { 42 }";
+    let outer = "import \"lib/inner\" as i;\nfn answer() { import \"lib/inner\" as i; i::answer() }";
+    let project = Project::new()
+        .script("lib/evil.rhai", "fn scale(target, replicas) { 0 }")
+        .script("lib/outer.rhai", outer)
+        .script("lib/inner.rhai", inner);
+    let ran = project.in_world("now();\nlet p = \"lib/\" + \"evil\";\nimport p as m;\nnote(\"reached\");").status(1).recorded("failed", 1);
+    ran.stderr_has("error[bad_argument]: the function `scale` would hide the host function of that name\n --> x.rhai:3:")
+        .has_not("reached");
+
+    let script = "now();\nlet p = \"lib/\" + \"outer\";\nimport p as m;\nimport p as again;\nnote(`${m::answer()}`);";
+    let ran = project.in_world(script).status(0).stderr_has("note: 42");
+    let header = &ran.journal()[0];
+    assert_eq!(header["sources"].as_object().unwrap().keys().collect::<Vec<_>>(), ["x.rhai"]);
+    let found: Vec<(String, u64)> = ran
+        .journaled("finding")
+        .iter()
+        .map(|found| (found["message"].as_str().unwrap().to_owned(), found["line"].as_u64().unwrap()))
+        .collect();
+    let said = |name: &str, text: &str| {
+        let hash = runbook::config::sha256_hex(text.as_bytes());
+        format!("the module {name} was read at its import and is not among the script's sources: SHA-256 {hash}")
+    };
+    assert_eq!(found, [(said("lib/outer.rhai", outer), 3), (said("lib/inner.rhai", inner), 1)]);
+    ran.project.run(["log", "show", "last"]).status(0).stdout_has("was read at its import");
+    ran.project.run(["log", "verify", "last"]).status(0);
+    ran.project.run(["run", "x.rhai", "--replay", "last"]).status(0).stderr_has("note: 42");
+}
+
+#[test]
 fn recursion_without_an_end_is_an_error_and_deep_recursion_is_none() {
     let ran = Project::new().in_world("fn f(n) { f(n + 1) }\nf(0);").status(1).recorded("failed", 1);
     ran.stderr_has("error[failed]: functions call one another too deeply").stderr_has("does one call itself without an end?");

@@ -205,3 +205,20 @@ fn what_is_saved_is_a_runbook_with_its_literals_marked() {
     let nothing = self::sitting().session.save("it").unwrap_err();
     assert_eq!(nothing.message, "nothing was done that could be saved");
 }
+
+#[test]
+fn a_module_of_a_sitting_is_on_record_and_a_script_runs_the_ones_that_it_was_loaded_with() {
+    let mut sitting = sitting();
+    let module = sitting.folder.path().join("m.rhai");
+    std::fs::write(&module, "fn n() { 1 }").unwrap();
+    assert_eq!(sitting.value("import \"m\" as m; import \"std/health\" as health; m::n()"), Value::Int(1));
+    let found: Vec<String> = sitting.session.shared.pipeline.ledger().findings.iter().map(|found| found.message.clone()).collect();
+    let hash = crate::config::sha256_hex(b"fn n() { 1 }");
+    assert_eq!(found, [format!("the module m.rhai was read at its import and is not among the script's sources: SHA-256 {hash}")]);
+
+    std::fs::write(&module, "fn n() { 2 }").unwrap();
+    let script = sitting.folder.path().join("x.rhai");
+    std::fs::write(&script, "import \"m\" as other;\nlet got = other::n();").unwrap();
+    sitting.session.walk(&script.display().to_string(), &[]).unwrap();
+    assert_eq!(sitting.value("got"), Value::Int(2));
+}

@@ -48,6 +48,7 @@ impl Session {
         *self.shared.params.lock().unwrap_or_else(PoisonError::into_inner) = given;
         self.shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.pipeline.policy.forget();
+        self.shared.loaded(&script);
         self.state.add_source(&script.name, &script.text);
         script.modules.iter().for_each(|(name, module)| self.state.add_source(name, &module.text));
         self.state.add_functions(&script.ast);
