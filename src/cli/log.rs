@@ -220,6 +220,10 @@ fn verification(out: &mut dyn Write, found: &Verification, paint: Paint) -> io::
     if matches!(found.state, State::Intact { .. }) {
         writeln!(out, "        {}", found.anchoring.explain())?;
     }
+    for run in &found.doubted {
+        let run = text::short(run, 64);
+        writeln!(out, "        named by run {run}, whose record is {}: it does not count", paint.bad("broken"))?;
+    }
     let payloads = &found.payloads;
     if payloads.sound > 0 {
         writeln!(out, "        payloads: {} as written", payloads.sound)?;

@@ -1,5 +1,6 @@
 //! What vouches for a journal's last line: the folder's pointer, and the headers of later runs.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Header, LineRef};
 use super::hash::Hash;
-use super::{folder, line};
+use super::{chain, folder, line};
 
 /// The pointer's name in the folder. No journal is called so: theirs end in `.jsonl`.
 const POINTER: &str = "last";
@@ -66,13 +67,20 @@ pub(super) fn newest(folder: &Path) -> Option<LineRef> {
     }
 }
 
+/// What a folder says of a run's lines.
+#[derive(Debug, Default)]
+pub(super) struct Anchors {
+    /// What counts.
+    pub(super) sound: Vec<Anchor>,
+    /// The runs whose header names this one and whose own record is broken, so that they prove nothing.
+    pub(super) broken: Vec<String>,
+}
+
 /// Everything in the folder that says what a line of this run was.
-pub(super) fn of(folder: &Path, run: &str) -> Vec<Anchor> {
-    let mut found: Vec<Anchor> = pointer(folder)
-        .filter(|pointer| pointer.at.run == run)
-        .map(|Pointer { at, .. }| Anchor { by: By::Pointer, line: at.line, sha256: at.sha256 })
-        .into_iter()
-        .collect();
+pub(super) fn of(folder: &Path, run: &str) -> Anchors {
+    let mut found = Anchors::default();
+    let pointer = pointer(folder).filter(|pointer| pointer.at.run == run);
+    found.sound.extend(pointer.map(|Pointer { at, .. }| Anchor { by: By::Pointer, line: at.line, sha256: at.sha256 }));
     let mentions = format!("\"{run}\"");
     for path in journals(folder).unwrap_or_default() {
         if path.file_stem().is_some_and(|stem| stem == run) {
@@ -86,10 +94,24 @@ pub(super) fn of(folder: &Path, run: &str) -> Vec<Anchor> {
         if let Some(Header { run: by, previous_run: Some(at), .. }) = header(&bytes).filter(|_| line::parse(&bytes).is_some())
             && at.run == run
         {
-            found.push(Anchor { by: By::Run(by), line: at.line, sha256: at.sha256 });
+            // Only the few that name this run are read to their end.
+            if is_whole(&path, &by) {
+                found.sound.push(Anchor { by: By::Run(by), line: at.line, sha256: at.sha256 });
+            } else {
+                found.broken.push(by);
+            }
         }
     }
+    found.broken.sort();
     found
+}
+
+/// Whether a journal is the one of this run, and its chain holds up to its last whole line.
+fn is_whole(path: &Path, run: &str) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let named = stem == run || !folder::is_run_id(&stem);
+    let scan = File::open(path).and_then(|file| chain::scan(&mut BufReader::with_capacity(64 << 10, file), &BTreeMap::new(), &mut |_| {}));
+    named && scan.is_ok_and(|scan| scan.fault.is_none())
 }
 
 /// The journals of a folder, in no order; none if there is no folder.

@@ -32,6 +32,7 @@ fn a_journal_says_who_vouches_for_its_end() {
             running: false,
             payloads: Payloads { sound: 1, ..Payloads::default() },
             anchoring: Anchoring::Anchored { run: None },
+            doubted: Vec::new(),
         }
     );
     let second = writer(folder.path(), "r2", Durability::EachLine);
@@ -72,6 +73,39 @@ fn a_change_of_the_last_line_shows_by_its_anchor_and_else_is_called_unanchored()
     fs::write(&path, &forged).unwrap();
     let found = verify(&path).unwrap();
     assert_eq!((found.state, found.anchoring), (State::Intact { ended: true }, Anchoring::Unanchored));
+}
+
+#[test]
+fn a_run_whose_own_record_is_broken_is_no_witness() {
+    let folder = closed_folder();
+    let path = whole(folder.path(), "r1");
+    let witness = writer(folder.path(), "r2", Durability::EachLine);
+    witness.append(at(1), &read("1", 1.into())).unwrap();
+    witness.append(at(2), &read("2", 2.into())).unwrap();
+    let later = witness.path().to_owned();
+    drop(witness);
+    let written = fs::read_to_string(&later).unwrap();
+    let found = |content: &str| {
+        fs::write(&later, content).unwrap();
+        let found = verify(&path).unwrap();
+        (found.state, found.anchoring, found.doubted)
+    };
+    let intact = State::Intact { ended: true };
+    let anchored = Anchoring::Anchored { run: Some("r2".into()) };
+    assert_eq!(found(&written), (intact.clone(), anchored.clone(), vec![]));
+    // A crash leaves the beginning of a line, which takes nothing from the header.
+    assert_eq!(found(&written[..written.len() - 9]), (intact.clone(), anchored, vec![]));
+    // Its header was changed, to vouch for another end or to deny this one, or any other line of it was.
+    let hash = Hash::of(fs::read_to_string(&path).unwrap().lines().last().unwrap().as_bytes()).to_string();
+    let denying = written.replace(&hash, &"1".repeat(64));
+    assert_ne!(denying, written);
+    for forged in [denying, written.replace("\"user\":\"anna\"", "\"user\":\"ben\""), written.replace("\"line\":12", "\"line\":13")] {
+        assert_eq!(found(&forged), (intact.clone(), Anchoring::Unanchored, vec!["r2".into()]));
+    }
+    // Nor is a run a witness under another one's name.
+    fs::remove_file(&later).unwrap();
+    fs::write(folder.path().join("20261123-230741-k3f9.jsonl"), &written).unwrap();
+    assert_eq!(verify(&path).unwrap().doubted, ["r2"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::anchor::{self, Anchor, By};
+use super::anchor::{self, Anchor, Anchors, By};
 use super::chain::{self, Fault};
 use super::entry::{Entry, Payload};
 use super::folder::{self, cause};
@@ -30,6 +30,9 @@ pub struct Verification {
     pub payloads: Payloads,
     /// Who, beside the chain itself, saw its last line.
     pub anchoring: Anchoring,
+    /// Later runs whose header names this one and whose own record is broken: what they say does not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubted: Vec<String>,
 }
 
 /// Whether the chain holds.
@@ -109,7 +112,7 @@ pub fn verify(path: &Path) -> Result<Verification, Failure> {
     let named = anchor::first_line(path).ok().and_then(|line| anchor::header(&line)).map(|header| header.run);
     let run = named.clone().filter(|_| !folder::is_run_id(&stem)).unwrap_or_else(|| stem.clone());
     let running = folder::is_running(path);
-    let anchors = anchor::of(path.parent().unwrap_or(Path::new(".")), &run);
+    let Anchors { sound: anchors, broken: doubted } = anchor::of(path.parent().unwrap_or(Path::new(".")), &run);
     let by_line: BTreeMap<u64, Hash> = anchors.iter().map(|anchor| (anchor.line, anchor.sha256)).collect();
 
     let mut denied: Option<&Anchor> = None;
@@ -141,7 +144,7 @@ pub fn verify(path: &Path) -> Result<Verification, Failure> {
         State::Broken { .. } => Anchoring::Unanchored,
     };
     let payloads = check_payloads(path, &referred)?;
-    Ok(Verification { run, lines: scan.lines, state, running, payloads, anchoring })
+    Ok(Verification { run, lines: scan.lines, state, running, payloads, anchoring, doubted })
 }
 
 fn witness(anchor: &Anchor) -> String {

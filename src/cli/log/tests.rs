@@ -142,6 +142,23 @@ fn verify_has_an_exit_code_for_what_was_changed() {
 }
 
 #[test]
+fn a_witness_whose_own_record_is_broken_is_said_not_to_count() {
+    let folder = closed_folder();
+    let first = "20261123-230741-k3f9";
+    whole(folder.path(), first);
+    let later = whole(folder.path(), "20261123-230742-k3f9");
+    let text = std::fs::read_to_string(&later).unwrap();
+    std::fs::write(&later, text.replace("\"line\":12", "\"line\":13")).unwrap();
+    let (shown, code) = log(folder.path(), &["verify", first], false);
+    assert_eq!(code.unwrap(), 0);
+    assert!(shown.contains("unanchored: no later run") && !shown.contains("anchored by"), "{shown}");
+    assert!(shown.contains("named by run 20261123-230742-k3f9, whose record is broken: it does not count\n"), "{shown}");
+    let (json, _) = log(folder.path(), &["verify", first, "-o", "json"], false);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["doubted"], serde_json::json!(["20261123-230742-k3f9"]));
+}
+
+#[test]
 fn a_cut_run_and_an_unknown_one() {
     let folder = closed_folder();
     let writer = writer(folder.path(), "20261123-230741-k3f9", Durability::EachLine);
