@@ -57,9 +57,7 @@ pub(super) fn not_taken(channel: &str, status: u16, said: &str, retry_after: Opt
     let failure = match status {
         429 => Failure::new(Kind::Unavailable, format!("the channel `{channel}` takes no more messages for now (HTTP 429)")).hint(later()),
         503 => Failure::new(Kind::Unavailable, answered()).hint(later()),
-        502 | 504 => Failure::new(Kind::Unavailable, answered())
-            .hint("it may have taken the message all the same: look before sending it again")
-            .sent(Sent::Yes),
+        500..600 => in_doubt(answered()).hint("it may have taken the message all the same: look before sending it again"),
         401 | 403 | 407 => Failure::new(Kind::Auth, answered()).hint("is its address, or the key that signs, still valid?").sent(Sent::Yes),
         _ => Failure::new(Kind::Failed, answered()).hint("is its address right, and still valid?").sent(Sent::Yes),
     };
@@ -192,8 +190,8 @@ mod tests {
     fn a_channel_that_is_busy_may_be_tried_again_and_one_that_refuses_may_not() {
         for (status, kind, sent) in [
             (503, Kind::Unavailable, Sent::No),
-            (504, Kind::Unavailable, Sent::Yes),
-            (500, Kind::Failed, Sent::Yes),
+            (504, Kind::InDoubt, Sent::Unknown),
+            (500, Kind::InDoubt, Sent::Unknown),
             (403, Kind::Auth, Sent::Yes),
             (404, Kind::Failed, Sent::Yes),
         ] {

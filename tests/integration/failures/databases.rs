@@ -159,6 +159,17 @@ fn a_read_that_writes_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn strings_mean_to_the_server_what_they_mean_to_the_guard() {
+    let url = format!(
+        "url = \"postgres://ops@{}/therapeutic_ai?options=-c%20standard_conforming_strings%3Doff\"",
+        variable("RUNBOOK_TEST_POSTGRES")
+    );
+    let project = Real::new("default").table("databases.old", &format!("{url}\npassword = {{ env = \"OPS_PASSWORD\" }}")).project();
+    let script = r#"check(sql("old", "SELECT '\\' AS x")[0].x == "\\", "a backslash is none");"#;
+    project.really(script).status(0);
+}
+
+#[test]
 fn a_slow_server_is_given_up_and_its_query_ends_too() {
     let project = project();
     let script = "sql(\"postgres\", \"SELECT count(*) AS runbook_slow FROM generate_series(1, 10000000000)\", #{ timeout: \"300ms\" });";

@@ -148,7 +148,7 @@ fn what_fails_shows_and_keeps_no_secret() {
         ("sql(\"postgres\", \"SELECT \" + secret.token);", "bad_argument", ""),
         ("http_get(\"api/\" + secret.token);", "not_found", "api/*** answered HTTP 404"),
         ("http_get(\"http://elsewhere.example/\" + http_get(\"api/text\").body);", "denied", "http://elsewhere.example is not among"),
-        ("notify(\"chat\", \"x\");", "failed", "the channel `chat` answered HTTP 500: no hook T000/B000/***"),
+        ("notify(\"chat\", \"x\");", "in_doubt", "the channel `chat` answered HTTP 500: no hook T000/B000/***"),
         ("notify(\"chat\", \"x\");", "in_doubt", "the message to chat was sent, and no answer came: "),
     ] {
         let ran = project.really(&format!("{read}{script}")).stderr_has(&format!("error[{kind}]: ")).stderr_has(message);

@@ -93,6 +93,7 @@ async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration
         _ => address::bad_url(name, "it is no MongoDB URL"),
     })?;
     knock(name, &options.hosts).await?;
+    only_the_named(&mut options);
     options.retry_writes = Some(false);
     options.app_name = Some("runbook".into());
     options.server_selection_timeout = Some(SELECTION.min(timeout.mul_f64(0.8)));
@@ -111,6 +112,13 @@ async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration
     let named = options.default_database.clone();
     let client = Client::with_options(options).map_err(|_| address::bad_url(name, "its options do not go together"))?;
     Ok(client.database(named.as_deref().unwrap_or("admin")))
+}
+
+/// A server may name others to the driver, which then asks them, wherever they are. Only a URL that names a replica set lets it.
+fn only_the_named(options: &mut ClientOptions) {
+    if options.hosts.len() == 1 && options.repl_set_name.is_none() && options.direct_connection.is_none() {
+        options.direct_connection = Some(true);
+    }
 }
 
 /// Checks the servers' addresses, and that one of them takes connections: the driver would search for its whole selection time.
@@ -191,6 +199,20 @@ mod tests {
         let planted = with("mongodb://u:hunter2@a/x", None).unwrap_err();
         assert!(!planted.message.contains("hunter2") && planted.hint.unwrap().contains("password ="));
         assert!(with("mongodb://a/x", Some("p")).is_err());
+    }
+
+    #[tokio::test]
+    async fn only_a_named_replica_set_may_name_other_servers() {
+        for (url, direct) in [
+            ("mongodb://a/x", Some(true)),
+            ("mongodb://a/?replicaSet=rs", None),
+            ("mongodb://a,b/", None),
+            ("mongodb://a/?directConnection=false", Some(false)),
+        ] {
+            let mut options = ClientOptions::parse(url).await.unwrap();
+            only_the_named(&mut options);
+            assert_eq!(options.direct_connection, direct, "{url}");
+        }
     }
 
     #[test]
