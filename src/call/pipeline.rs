@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::journal::entry::{self, Entry};
 use crate::journal::{self, Writer};
 use crate::model::spec::{Args, Type};
+use crate::model::value::DEEPEST;
 use crate::model::{Answer, Call, CallId, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
 use crate::platform::Platform;
 
@@ -111,7 +112,10 @@ impl Pipeline {
     fn prepare(&self, writes: Vec<crate::model::Write>, cx: &Cx<'_>) -> Result<Vec<Prepared>, Failure> {
         let progress = |text: &str| cx.progress(text);
         let prepared = writes.into_iter().map(|write| self.platform.prepare(write, &cx.platform_cx(&progress)));
-        let shown = prepared.map(|prepared| prepared.map(|prepared| self.masker.prepared(prepared)));
+        let shown = prepared.map(|prepared| match self.masker.prepared(prepared?) {
+            Prepared { before, after, target, .. } if before.is_deeper(DEEPEST) || after.is_deeper(DEEPEST) => Err(too_deep(&target)),
+            prepared => Ok(prepared),
+        });
         shown.collect::<Result<_, _>>().map_err(|failure| self.masker.failure(failure))
     }
 
@@ -384,6 +388,7 @@ impl Pipeline {
         let result = match result {
             Ok(_) if bytes > MOST_BYTES => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
                 .hint("ask for less: `limit`, `tail`, `grep`, a count, a selector")),
+            Ok(value) if value.is_deeper(DEEPEST) => Err(too_deep("the answer")),
             other => other,
         };
         let result = result.map_err(|failure| match &call.target {
@@ -470,6 +475,11 @@ impl Pipeline {
         }
         failure
     }
+}
+
+/// The failure of a value that could be written to the journal and not be read again.
+fn too_deep(what: &str) -> Failure {
+    Failure::new(Kind::TooLarge, format!("{what} has more than {DEEPEST} arrays or maps in one another"))
 }
 
 /// An option, where the function has one of that name.

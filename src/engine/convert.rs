@@ -3,6 +3,7 @@
 use rhai::{Dynamic, FnPtr};
 
 use super::opaque::{OpaqueSecret, OpaqueUnsent};
+use crate::model::value::DEEPEST;
 use crate::model::{Failure, Map, Value};
 
 /// The tag of values that came from database rows: `show` gives their shape until they are revealed.
@@ -37,12 +38,12 @@ pub fn to_rows(value: &Value) -> Dynamic {
 
 /// What a script holds as a value of ours. Closures and foreign types have none.
 pub fn to_value(dynamic: &Dynamic) -> Result<Value, Failure> {
-    convert(dynamic, Rows::AsTheyAre)
+    convert(dynamic, Rows::AsTheyAre, 0)
 }
 
 /// [`to_value`], with rows by shape: counts and column types instead of contents.
 pub fn to_shown(dynamic: &Dynamic) -> Result<Value, Failure> {
-    convert(dynamic, Rows::ByShape)
+    convert(dynamic, Rows::ByShape, 0)
 }
 
 /// [`to_shown`], with what has no value of ours by its name.
@@ -72,9 +73,9 @@ enum Rows {
     ByShape,
 }
 
-fn convert(dynamic: &Dynamic, rows: Rows) -> Result<Value, Failure> {
+fn convert(dynamic: &Dynamic, rows: Rows, depth: usize) -> Result<Value, Failure> {
     if rows == Rows::ByShape && dynamic.tag() == ROW_TAG {
-        return Ok(shape(&convert(dynamic, Rows::AsTheyAre)?).into());
+        return Ok(shape(&convert(dynamic, Rows::AsTheyAre, depth)?).into());
     }
     if dynamic.is_unit() {
         return Ok(Value::Null);
@@ -94,11 +95,15 @@ fn convert(dynamic: &Dynamic, rows: Rows) -> Result<Value, Failure> {
     if let Ok(c) = dynamic.as_char() {
         return Ok(c.to_string().into());
     }
+    if depth == DEEPEST && (dynamic.is_array() || dynamic.is_map()) {
+        let message = format!("a value with more than {DEEPEST} arrays or maps in one another cannot be passed here");
+        return Err(Failure::bad_argument(message).hint("does a loop put a value into itself? an array of all is flat: `all.push(one)`"));
+    }
     if let Some(items) = dynamic.read_lock::<rhai::Array>() {
-        return Ok(Value::List(items.iter().map(|item| convert(item, rows)).collect::<Result<_, _>>()?));
+        return Ok(Value::List(items.iter().map(|item| convert(item, rows, depth + 1)).collect::<Result<_, _>>()?));
     }
     if let Some(map) = dynamic.read_lock::<rhai::Map>() {
-        let items = map.iter().map(|(key, item)| Ok((key.to_string(), convert(item, rows)?)));
+        let items = map.iter().map(|(key, item)| Ok((key.to_string(), convert(item, rows, depth + 1)?)));
         return Ok(Value::Map(items.collect::<Result<Map, Failure>>()?));
     }
     if let Some(secret) = dynamic.read_lock::<OpaqueSecret>() {

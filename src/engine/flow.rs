@@ -10,7 +10,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext}
 use super::bind::{frame, position};
 use super::convert::to_dynamic;
 use super::failure::{self, thrown, to_map};
-use super::{Diagnostic, STACK_BYTES, Shared, convert};
+use super::{BRANCH_STACK_BYTES, Diagnostic, Shared, convert};
 use crate::call::ledger::Found;
 use crate::call::{Frame, Function, Mode, pipeline::Opened};
 use crate::host::flow as specs;
@@ -238,7 +238,7 @@ fn parallel(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, _: &Ar
                 .iter()
                 .enumerate()
                 .map(|(number, closure)| {
-                    std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, move || branch(number, closure))
+                    std::thread::Builder::new().stack_size(BRANCH_STACK_BYTES).spawn_scoped(scope, move || branch(number, closure))
                 })
                 .collect();
             spawned.into_iter().map(joined).collect()

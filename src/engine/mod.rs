@@ -1,6 +1,7 @@
 //! Rhai with the host functions: build, limits, binding, modules, steps, diagnostics.
 
 pub mod bind;
+pub mod bounds;
 pub mod calls;
 pub mod check;
 pub mod convert;
@@ -33,8 +34,12 @@ use crate::model::{Failure, Kind, Value};
 pub use diagnostic::Diagnostic;
 pub use script::Script;
 
-/// The stack of every thread that evaluates: the deepest permitted script needs far less.
-pub const STACK_BYTES: usize = 8 << 20;
+/// The stack of the thread that evaluates: the deepest permitted script needs far less. Rhai copies, shows and drops a
+/// value by recursion and has no limit on how deep an array may nest; only what is used of it takes memory.
+pub const STACK_BYTES: usize = 256 << 20;
+
+/// The stack of a branch of `parallel`, of which there may be many.
+const BRANCH_STACK_BYTES: usize = 64 << 20;
 
 /// The deepest nesting of script functions; the same in debug and release builds.
 const CALL_LEVELS: usize = 64;
@@ -105,6 +110,7 @@ pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
     opaque::register(&mut engine, &shared.pipeline.latch);
     step::register(&mut engine, shared);
     bind::register(&mut engine, shared);
+    bounds::register(&mut engine);
     let (printing, debugging) = (shared.clone(), shared.clone());
     engine.on_print(move |text| print(&printing.pipeline, text));
     engine.on_debug(move |text, _, _| print(&debugging.pipeline, text));

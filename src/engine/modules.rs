@@ -17,6 +17,15 @@ use crate::model::{Failure, Kind, suggest};
 pub const STD: &[(&str, &str)] =
     &[("std/health", include_str!("../../stdlib/health.rhai")), ("std/rollout", include_str!("../../stdlib/rollout.rhai"))];
 
+/// So many imports may lead to one another: each takes a part of the stack.
+pub const DEEPEST: usize = 32;
+
+/// The error of a longer chain of imports.
+pub fn too_deep(path: &str) -> Failure {
+    Failure::bad_argument(format!("the import of {path:?} is the end of a chain of more than {DEEPEST}"))
+        .hint("import it in the script itself")
+}
+
 thread_local! {
     /// The imports that are being loaded on this thread, to refuse cycles (which would overflow the stack).
     static LOADING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -60,6 +69,9 @@ impl Modules {
         let cyclic = LOADING.with_borrow(|loading| loading.iter().any(|other| other == path));
         if cyclic {
             return Err(refused(Failure::bad_argument(format!("the import of {path:?} is a cycle"))));
+        }
+        if LOADING.with_borrow(Vec::len) >= DEEPEST {
+            return Err(refused(too_deep(path)));
         }
         let is_new = known.is_none();
         let text = match known {

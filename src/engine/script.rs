@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rhai::{AST, ASTNode, Engine, Expr, Stmt};
+use rhai::{AST, ASTNode, Engine, Expr, Position as At, Stmt};
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{self, Diagnostic};
@@ -120,24 +120,26 @@ impl Script {
             Self { name: name.to_owned(), text: text.to_owned(), ast, header, hashes: BTreeMap::new(), modules: BTreeMap::new() };
         script.hashes.insert(name.to_owned(), sha256(text));
         let imports = imports(&script.ast);
-        script.collect(engine, root, imports)?;
+        script.collect(engine, root, name, imports, 1)?;
         Ok(script)
     }
 
     /// Reads the modules that are imported by literal paths, and theirs. One that cannot be read fails when it is imported.
-    fn collect(&mut self, engine: &Engine, root: &Path, imports: Vec<String>) -> Result<(), Diagnostic> {
-        for path in imports {
+    fn collect(&mut self, engine: &Engine, root: &Path, file: &str, imports: Vec<(String, At)>, depth: usize) -> Result<(), Diagnostic> {
+        for (path, at) in imports {
             let Ok((name, text)) = modules::source(root, &path) else { continue };
+            if depth > modules::DEEPEST && !self.hashes.contains_key(&name) {
+                return Err(Diagnostic::at(modules::too_deep(&path), diagnostic::position(file, at)));
+            }
             if self.hashes.contains_key(&name) {
                 continue;
             }
             self.hashes.insert(name.clone(), sha256(&text));
             let ast = engine.compile(&text).map_err(|error| syntax::diagnose(&error, &name, &text))?;
             let imports = self::imports(&ast);
-            let shadowed = shadowing(&ast, &name, &text);
-            self.modules.insert(name, Imported { text, ast });
-            shadowed?;
-            self.collect(engine, root, imports)?;
+            shadowing(&ast, &name, &text)?;
+            self.modules.insert(name.clone(), Imported { text, ast });
+            self.collect(engine, root, &name, imports, depth + 1)?;
         }
         Ok(())
     }
@@ -191,13 +193,13 @@ pub fn shadowing(ast: &AST, file: &str, text: &str) -> Result<(), Diagnostic> {
     }
 }
 
-fn imports(ast: &AST) -> Vec<String> {
+fn imports(ast: &AST) -> Vec<(String, At)> {
     let mut paths = Vec::new();
     ast.walk(&mut |nodes| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, _))) = nodes.last()
-            && let Expr::StringConstant(path, _) = &import.0
+            && let Expr::StringConstant(path, at) = &import.0
         {
-            paths.push(path.to_string());
+            paths.push((path.to_string(), *at));
         }
         true
     });

@@ -33,6 +33,9 @@ pub enum Value {
     Unsent(Unsent),
 }
 
+/// The deepest nesting of a value: what is deeper no reader of JSON would take from the journal again.
+pub const DEEPEST: usize = 100;
+
 /// A named secret. Printing, comparing by content and serialising never show what it holds.
 #[derive(Clone)]
 pub struct Secret(Arc<Inner>);
@@ -182,6 +185,16 @@ impl Value {
         }
     }
 
+    /// Whether arrays and maps stand in one another deeper than that; looks no deeper.
+    pub fn is_deeper(&self, than: usize) -> bool {
+        let Some(rest) = than.checked_sub(1) else { return matches!(self, Value::List(_) | Value::Map(_)) };
+        match self {
+            Value::List(items) => items.iter().any(|item| item.is_deeper(rest)),
+            Value::Map(map) => map.values().any(|item| item.is_deeper(rest)),
+            _ => false,
+        }
+    }
+
     /// The first value within (itself included) that satisfies the test, depth first.
     pub fn find(&self, test: &dyn Fn(&Value) -> bool) -> Option<&Value> {
         if test(self) {
@@ -328,6 +341,14 @@ mod tests {
         let value: Value = serde_json::from_str(json).unwrap();
         assert_eq!(value.to_string(), json);
         assert!(value.at(&["b"]).unwrap().as_map().is_some());
+    }
+
+    #[test]
+    fn depth_counts_arrays_and_maps_within_one_another() {
+        let nested = |levels: usize| (0..levels).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+        assert!(!nested(0).is_deeper(0) && nested(1).is_deeper(0));
+        assert!(!nested(DEEPEST).is_deeper(DEEPEST) && nested(DEEPEST + 1).is_deeper(DEEPEST));
+        assert!(crate::map! { "a" => 1, "b" => crate::map! { "c" => vec![] } }.is_deeper(2));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A script, run once from its beginning to its end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
@@ -54,7 +55,7 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
     let shared = Shared::gated(pipeline, params, gate);
     shared.pipeline.ui.event(&crate::call::ui::Event::Run(&started(&shared, &script)));
     let engine = engine::build(parser, &shared, &root);
-    let result = engine::run(&engine, &shared, &script).map(|_| ());
+    let result = unless_panicked(&script, || engine::run(&engine, &shared, &script).map(|_| ()));
     let result = result.and_then(|()| all_replayed(&shared, &script)).and_then(|()| begun(request, &shared, &script));
     let mut diagnostic = result.err();
     if let Some(diagnostic) = &mut diagnostic {
@@ -71,6 +72,15 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
         }
     }
     Ok(finish(&shared, Some(&script), diagnostic))
+}
+
+/// A panic fails the run like anything else: what was changed is still told, recorded and offered to be taken back.
+fn unless_panicked(script: &Script, run: impl FnOnce() -> Result<(), Diagnostic>) -> Result<(), Diagnostic> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let failure = Failure::new(Kind::Failed, "the run panicked; this is a fault of runbook itself");
+        let at = crate::model::Position { file: script.name.as_str().into(), ..Default::default() };
+        Err(Diagnostic::at(failure.hint("what the script did last stands in the journal"), at))
+    })
 }
 
 /// Which steps are to run.
@@ -182,4 +192,18 @@ pub fn finish(shared: &Shared, script: Option<&Script>, mut diagnostic: Option<D
         journal: pipeline.journal.path().to_owned(),
     };
     Finished { summary, diagnostic }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_of_the_run() {
+        let script = Script::parse(&engine::parser(), Path::new("."), "x.rhai", "1").unwrap_or_else(|error| panic!("{error:?}"));
+        let failed = unless_panicked(&script, || panic!("capacity overflow")).unwrap_err();
+        assert_eq!((failed.failure.kind, &*failed.at.file), (Kind::Failed, "x.rhai"));
+        assert!(failed.failure.message.contains("a fault of runbook itself"));
+        assert_eq!(unless_panicked(&script, || Ok(())), Ok(()));
+    }
 }

@@ -222,3 +222,40 @@ fn branches_show_values_from_threads_of_their_own() {
     let ran = project.run(["run", "x.rhai"]).status(0).recorded("ok", 0);
     ran.stdout_has("1\n").stdout_has("2\n");
 }
+
+#[test]
+fn values_of_any_size_or_depth_end_in_an_error_and_the_run_in_its_record() {
+    let cases = [
+        ("let b = []; b.pad(9223372036854775807, 0);", "error[too_large]: `pad` may give an array at most 1048576 items\n --> x.rhai:1:"),
+        ("let b = []; let c = []; b.pad(1000, 0); c.pad(2000, b);", "error[too_large]: `pad` may give an array at most 1048576 items"),
+        ("let b = blob(100000000000);", "error[too_large]: `blob` may give a blob at most 67108864 bytes\n --> x.rhai:1:39"),
+        ("let b = blob(100000000000, 7);", "error[too_large]: `blob` may give a blob"),
+        ("let b = blob(1); b.pad(100000000000, 7);", "error[too_large]: `pad` may give a blob"),
+        ("let s = \"\"; s.pad(100000000000, 'x');", "error[failed]: Length of string too large"),
+        ("let a = []; for i in 0..101 { a = [a]; } show(a);", "error[bad_argument]: a value with more than 100 arrays or maps in one"),
+        ("let a = #{}; for i in 0..101 { a = #{ a: a }; } retry(|| now(), #{ assume: a });", "error[bad_argument]: a value with more than"),
+    ];
+    for (script, error) in cases {
+        let ran = Project::new().in_world(&format!("step \"s\" {{ scale(\"api\", 5); }} {script}")).status(1);
+        ran.stderr_has(error).recorded("failed", 1).stdout_has("1 change made");
+    }
+    let fits = "let b = [1]; b.pad(3, 0); b.pad(2, 9); b.pad(-1, 9); let c = blob(2, 0x141); c.pad(3, 7); note(`${b} ${c.to_array()}`);";
+    Project::new().in_world(fits).status(0).stderr_has("note: [1, 0, 0] [65, 65, 7]");
+    let deep = "let a = []; for i in 0..97 { a = [a]; } attempt(|| http_get(\"api/health\", #{ params: a })); show(a); note(`${a}`);";
+    Project::new().in_world(deep).status(0).recorded("ok", 0);
+    // Rhai itself recurs when it copies, shows and drops it.
+    let deeper = "let a = []; for i in 0..2000 { a = [a]; } note(`${`${a}`.len()}`);";
+    Project::new().in_world(deeper).status(0).stderr_has("note: 4002").recorded("ok", 0);
+}
+
+#[test]
+fn a_chain_of_imports_has_an_end() {
+    let chain = (1..40).fold(Project::new(), |project, number| {
+        project.script(&format!("lib/m{number}.rhai"), &format!("import \"lib/m{}\" as next;", number + 1))
+    });
+    let project = chain.script("lib/m40.rhai", "fn answer() { 42 }");
+    let error = "error[bad_argument]: the import of \"lib/m33\" is the end of a chain of more than 32";
+    project.in_world("import \"lib/m1\" as it;").status(2).stderr_has(error).stderr_has(" --> lib/m32.rhai:1:8").no_journal();
+    project.in_world("let path = \"lib/m1\"; import path as it;").status(1).stderr_has(error).recorded("failed", 1);
+    project.in_world("import \"lib/m9\" as it; note(\"reached\");").status(0).stderr_has("note: reached");
+}
