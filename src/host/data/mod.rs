@@ -7,10 +7,19 @@ pub mod sql;
 
 use crate::call::Cx;
 use crate::config::{DatabaseKind, Environment};
-use crate::model::Failure;
+use crate::model::{Failure, Value};
 
 fn is(cx: &Cx<'_>, name: &str, kind: DatabaseKind) -> Result<(), Failure> {
     of_kind(cx.environment(), name, kind)
+}
+
+/// Refuses secrets at any depth: what a server computes of one, such as its reverse, comes back in a form that no mask knows.
+fn no_secrets(function: &str, what: &str, value: &Value) -> Result<(), Failure> {
+    match value.find(&|item| matches!(item, Value::Secret(_))) {
+        Some(Value::Secret(secret)) => Err(Failure::bad_argument(format!("{what} of `{function}` holds the secret {}", secret.name()))
+            .hint("what the server makes of it could not be masked: read by something that is no secret, such as an id")),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a configured database of that name is of that kind; the error names the nearest, or the right function.

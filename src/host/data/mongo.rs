@@ -46,6 +46,7 @@ pub static MONGO: Function = Function {
 fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let database = args.str(0);
     super::is(cx, database, DatabaseKind::Mongo)?;
+    args.get(1).map_or(Ok(()), |command| super::no_secrets("mongo", "the command", command))?;
     let empty = Map::new();
     let command = guard::mongo::command(args.get(1).and_then(Value::as_map).unwrap_or(&empty))?;
     let name = command.first().map(|(name, _)| name.clone()).unwrap_or_default();

@@ -39,6 +39,7 @@ pub static REDIS: Function = Function {
 fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let database = args.str(0);
     super::is(cx, database, DatabaseKind::Redis)?;
+    args.get(1).map_or(Ok(()), |command| super::no_secrets("redis", "the command", command))?;
     let command = words(args.get(1).and_then(Value::as_list).unwrap_or_default())?;
     guard::redis::check(&command)?;
     let is_info = command.first().is_some_and(|name| name.eq_ignore_ascii_case("INFO"));

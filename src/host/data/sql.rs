@@ -23,7 +23,7 @@ pub static SQL: Function = Function {
             Param { name: "statement", ty: Type::Str, required: true, help: "one statement, its values as $1, $2 …" },
         ],
         options: &[
-            Opt { name: "params", ty: Type::List, default: "", help: "the values of $1, $2 …, bound by the server; may be secrets" },
+            Opt { name: "params", ty: Type::List, default: "", help: "the values of $1, $2 …, bound by the server; no secrets" },
             Opt { name: "limit", ty: Type::Int(1, 1_000_000), default: "10000", help: "more rows than this are an error, `too_large`" },
             Opt { name: "timeout", ty: Type::Duration, default: "\"30s\"", help: "the longest wait, for the server too" },
         ],
@@ -47,10 +47,12 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let database = args.str(0);
     super::is(cx, database, DatabaseKind::Postgres)?;
     guard::sql::check(args.str(1))?;
+    let params = args.option("params").and_then(Value::as_list).unwrap_or_default();
+    params.iter().try_for_each(|param| super::no_secrets("sql", "a parameter", param))?;
     let answer = cx.read(&Read::Sql(Statement {
         database: database.to_owned(),
         text: args.str(1).to_owned(),
-        params: args.option("params").and_then(Value::as_list).unwrap_or_default().to_vec(),
+        params: params.to_vec(),
         limit: args.option_int("limit").and_then(|rows| u64::try_from(rows).ok()).unwrap_or(10_000),
         timeout: args.option_duration("timeout").unwrap_or(Duration::from_secs(30)),
     }))?;
