@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::model::{Failure, Prepared, Secret, Value};
+use crate::model::{Failure, Map, Prepared, Secret, Value};
 use crate::platform::objects::seal_secret;
 
 /// What stands where a secret stood.
@@ -69,13 +69,11 @@ impl Masker {
         }
     }
 
-    /// Masks every text within a value; keys and numbers are never masked.
+    /// Masks every text within a value, the keys of maps too; numbers are never masked.
     pub fn value(&self, value: Value) -> Value {
         match self.automaton() {
             // Most answers hold no secret: they pass as they are, and stay shared with where they came from.
-            Some(automaton) if value.find(&|item| item.as_str().is_some_and(|text| automaton.is_match(text))).is_some() => {
-                walk(&automaton, value)
-            }
+            Some(automaton) if value.find(&|item| holds(item, &|text| automaton.is_match(text))).is_some() => walk(&automaton, value),
             _ => value,
         }
     }
@@ -110,8 +108,27 @@ fn walk(automaton: &AhoCorasick, value: Value) -> Value {
     match value {
         Value::Str(text) => Value::Str(masked(automaton, text)),
         Value::List(items) => Value::List(items.into_iter().map(|item| walk(automaton, item)).collect()),
-        Value::Map(map) => Value::Map(map.into_iter().map(|(key, item)| (key, walk(automaton, item))).collect()),
+        Value::Map(map) => {
+            let mut shown = Map::new();
+            for (key, item) in map {
+                let key = masked(automaton, key);
+                // Two secret keys have one mask: the second stays a field of its own.
+                let free =
+                    if shown.contains_key(&key) { (2..).map(|n| format!("{key}#{n}")).find(|key| !shown.contains_key(key)) } else { None };
+                shown.insert(free.unwrap_or(key), walk(automaton, item));
+            }
+            Value::Map(shown)
+        }
         other => other,
+    }
+}
+
+/// Whether a value is text of which that is so, or a map with such a key. Shorter keys hold no secret that is looked for.
+pub(super) fn holds(value: &Value, test: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::Str(text) => test(text),
+        Value::Map(map) => map.keys().any(|key| key.len() >= MASK.len() && test(key)),
+        _ => false,
     }
 }
 
@@ -301,9 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_numbers_stay() {
-        let value = masker("12345678").value(map! { "12345678" => 12345678_i64, "b" => "x12345678y" });
-        assert_eq!(value, map! { "12345678" => 12345678_i64, "b" => "x***y" });
+    fn keys_are_masked_one_by_one_and_numbers_stay() {
+        let masker = masker("12345678");
+        let value = masker.value(map! { "12345678" => 12345678_i64, "b" => "x12345678y", "a" => map! { "k12345678" => 1 } });
+        assert_eq!(value, map! { "***" => 12345678_i64, "b" => "x***y", "a" => map! { "k***" => 1 } });
+        masker.learn([Secret::new("other", "abcdefgh"), Secret::new("third", "ABCDEFGH")]);
+        let value = masker.value(map! { "12345678" => 1, "ABCDEFGH" => 2, "abcdefgh" => 3, "api-gateway" => 4 });
+        assert_eq!(value, map! { "***" => 1, "***#2" => 2, "***#3" => 3, "api-gateway" => 4 });
     }
 
     #[test]

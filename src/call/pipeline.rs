@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::history::{History, Recorded};
 use super::ledger::{Change, Finding, Found, Inverse, Ledger};
-use super::mask::{MASK, Masker};
+use super::mask::{self, MASK, Masker};
 use super::policy::{self, Decision, Policy, Verdict};
 use super::record;
 use super::ui::{Event, Ui};
@@ -337,7 +337,7 @@ impl Pipeline {
                 self.latch.trip(failure.clone());
                 return Err(failure);
             }
-            let masked = |item: &Value| item.as_str().is_some_and(|text| text.contains(MASK));
+            let masked = |item: &Value| mask::holds(item, &|text| text.contains(MASK));
             if call.effect == Effect::Change && value.find(&masked).is_some() {
                 let message = format!("an argument of `{}` holds `{MASK}`, the mask of a secret", call.function);
                 let hint = "the change would write the mask; pass the secret itself, or the value it was read from";
