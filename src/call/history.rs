@@ -1,5 +1,6 @@
 //! Recorded calls that answer instead of a platform.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -30,6 +31,11 @@ pub trait History: Send + Sync {
 
     /// How many recorded calls were not made.
     fn left(&self) -> usize;
+
+    /// What the recorded run failed with.
+    fn failure(&self) -> Option<&Failure> {
+        None
+    }
 }
 
 /// No record: every call goes to the platform.
@@ -48,12 +54,13 @@ impl History for NoHistory {
 pub struct Replay {
     run: String,
     calls: Mutex<HashMap<CallId, Recorded>>,
+    failure: Option<Failure>,
 }
 
 impl Replay {
-    /// A replay of a run's calls.
-    pub fn new(run: String, calls: HashMap<CallId, Recorded>) -> Self {
-        Self { run, calls: Mutex::new(calls) }
+    /// A replay of a run's calls, and of what it failed with.
+    pub fn new(run: String, calls: HashMap<CallId, Recorded>, failure: Option<Failure>) -> Self {
+        Self { run, calls: Mutex::new(calls), failure }
     }
 }
 
@@ -92,6 +99,10 @@ impl History for Replay {
     fn left(&self) -> usize {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
 }
 
 fn described(function: &str, target: Option<&str>) -> String {
@@ -115,7 +126,30 @@ pub fn as_recorded(value: &Value) -> Value {
     }
 }
 
-/// The reverse of [`as_recorded`], for answers of our own journals. A revived secret is empty, and as opaque.
+/// How many `$` stand before the key of a placeholder; none before any other key.
+fn dollars(key: &str) -> usize {
+    let name = key.trim_start_matches('$');
+    if matches!(name, "secret" | "unsent") { key.len() - name.len() } else { 0 }
+}
+
+/// An answer as it goes on record: what a system answered that reads like a placeholder gets one more `$`, so that it is none.
+pub fn escaped(value: &Value) -> Cow<'_, Value> {
+    let like = |item: &Value| item.as_map().is_some_and(|map| map.keys().any(|key| dollars(key) > 0));
+    if value.find(&like).is_none() {
+        return Cow::Borrowed(value);
+    }
+    fn walk(value: &Value) -> Value {
+        let escaped = |key: &String| if dollars(key) > 0 { format!("${key}") } else { key.clone() };
+        match value {
+            Value::List(items) => Value::List(items.iter().map(walk).collect()),
+            Value::Map(map) => Value::Map(map.iter().map(|(key, item)| (escaped(key), walk(item))).collect()),
+            other => other.clone(),
+        }
+    }
+    Cow::Owned(walk(value))
+}
+
+/// The reverse of [`escaped`], for answers of our own journals. A revived secret is empty, and as opaque.
 pub fn revived(value: Value) -> Value {
     match value {
         Value::Map(map) => {
@@ -123,10 +157,38 @@ pub fn revived(value: Value) -> Value {
             match (map.len(), text("$secret"), text("$unsent").and_then(|id| id.parse().ok()), text("function")) {
                 (1, Some(name), ..) => Value::Secret(Secret::new(name, "")),
                 (2, _, Some(call), Some(function)) => Value::Unsent(Unsent { call, function }),
-                _ => Value::Map(map.into_iter().map(|(key, item)| (key, revived(item))).collect()),
+                _ => {
+                    let plain = |key: String| if dollars(&key) > 1 { key[1..].to_owned() } else { key };
+                    Value::Map(map.into_iter().map(|(key, item)| (plain(key), revived(item))).collect())
+                }
             }
         }
         Value::List(items) => items.into_iter().map(revived).collect::<Vec<_>>().into(),
         plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+
+    #[test]
+    fn an_answer_comes_back_from_the_record_as_it_was() {
+        let call: CallId = "3".parse().unwrap();
+        let value = Value::List(vec![
+            map! { "$secret" => "x", "a" => 1 },
+            map! { "$secret" => "x" },
+            map! { "$$secret" => "x", "deep" => map! { "$unsent" => "1", "function" => "notify" } },
+            map! { "$unsent" => "1", "function" => "notify" },
+            map! { "$oid" => "5f", "secret" => "x", "unsent" => "y" },
+            Value::Secret(Secret::new("secret/login/password", "hunter2hunter2")),
+            Value::Unsent(Unsent { call, function: "notify".to_owned() }),
+            0.1.into(),
+        ]);
+        let read: Value = serde_json::from_str(&escaped(&value).to_string()).unwrap();
+        assert_eq!(revived(read), value);
+        let plain = map! { "a" => vec![map! { "$date" => 1 }] };
+        assert!(matches!(escaped(&plain), Cow::Borrowed(_)));
     }
 }

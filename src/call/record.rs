@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Mode;
 use super::function::{Body, Done, Function};
+use super::history::escaped;
 use super::ledger::Change;
 use super::mask::Masker;
 use super::policy::{Decision, Verdict};
@@ -71,8 +72,8 @@ pub(super) fn call<'a>(
     match result {
         Err(failure) => end.failure = Some(Cow::Borrowed(failure)),
         Ok(Value::Null) => {}
-        Ok(value) if function.spec.keep != Keep::Line || bytes > INLINE_BYTES => end.payload = Some(journal.payload(value)?),
-        Ok(value) => end.answer = Some(Cow::Borrowed(value)),
+        Ok(value) if function.spec.keep != Keep::Line || bytes > INLINE_BYTES => end.payload = Some(journal.payload(&escaped(value))?),
+        Ok(value) => end.answer = Some(escaped(value)),
     }
     Ok(CallLine { call: head(call), end })
 }
@@ -202,7 +203,7 @@ pub(super) fn outcome<'a>(
 ) -> Entry<'a> {
     let (answer, failure) = match answer {
         Ok(Value::Null) => (None, None),
-        Ok(answer) => (Some(Cow::Borrowed(answer)), None),
+        Ok(answer) => (Some(escaped(answer)), None),
         Err(failure) => (None, Some(Cow::Borrowed(failure))),
     };
     Entry::Outcome(Outcome {

@@ -162,11 +162,22 @@ fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args
     // A replay looks as often as the recording did: its own clock knows nothing of the time that answers took.
     let looks = recorded.as_ref().and_then(|recorded| recorded.result.as_ref().ok()).and_then(|value| value.int_at(&["looks"]));
     let mut looked = 0;
+    // A look that fails ends the call, or a replay would find it cut off.
+    let closed = |error: Box<EvalAltResult>| {
+        let mut failure = pipeline.masker.failure(failure::of(&error));
+        // What the script throws may call itself denied; only what was denied ends the run.
+        if failure.kind.latches() && pipeline.latch.check().is_ok() {
+            failure.kind = Kind::Failed;
+        }
+        let result = Err(failure);
+        pipeline.close(&specs::wait_until::WAIT_UNTIL, &own, started, result).err();
+        error
+    };
     let result = loop {
-        let held = call(ctx, &holds)?;
+        let held = call(ctx, &holds).map_err(closed)?;
         looked += 1;
         let wrong = || fail(Failure::bad_argument(format!("the closure of `wait_until` must answer a bool, not {}", convert::kind(&held))));
-        let held = held.as_bool().map_err(|_| wrong())?;
+        let held = held.as_bool().map_err(|_| closed(wrong()))?;
         if held {
             break Ok(true);
         }
@@ -180,7 +191,12 @@ fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args
             break Err(Failure::new(Kind::Timeout, message));
         }
         pipeline.waiting(&own, &what, started);
-        pipeline.platform.clock().sleep(interval.min(timeout.saturating_sub(waited)), pipeline.latch.cancel()).map_err(fail)?;
+        pipeline
+            .platform
+            .clock()
+            .sleep(interval.min(timeout.saturating_sub(waited)), pipeline.latch.cancel())
+            .map_err(fail)
+            .map_err(closed)?;
     };
     let answer = |held: bool| crate::map! { "held" => held, "looks" => looked };
     // The looks are on record for a timeout too, or a replay could not tell when to stop.

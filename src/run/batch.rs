@@ -56,7 +56,10 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
     shared.pipeline.ui.event(&crate::call::ui::Event::Run(&started(&shared, &script)));
     let engine = engine::build(parser, &shared, &root);
     let result = unless_panicked(&script, || engine::run(&engine, &shared, &script).map(|_| ()));
-    let result = result.and_then(|()| all_replayed(&shared, &script)).and_then(|()| begun(request, &shared, &script));
+    let result = match result {
+        Ok(()) => all_replayed(&shared, &script).and_then(|()| begun(request, &shared, &script)),
+        Err(diagnostic) => Err(failed_early(&shared, diagnostic)),
+    };
     let mut diagnostic = result.err();
     if let Some(diagnostic) = &mut diagnostic {
         let masker = &shared.pipeline.masker;
@@ -121,6 +124,20 @@ fn all_replayed(shared: &Shared, script: &Script) -> Result<(), Diagnostic> {
             Err(Diagnostic::at(failure, crate::model::Position { file: script.name.as_str().into(), ..Default::default() }))
         }
     }
+}
+
+/// A replay whose script failed before the recording ended has diverged, unless the recorded run failed like it: what was
+/// recorded after that took it back.
+fn failed_early(shared: &Shared, mut diagnostic: Diagnostic) -> Diagnostic {
+    let (history, failure) = (&shared.pipeline.history, &diagnostic.failure);
+    let alike = history.failure().is_some_and(|recorded| recorded.kind == failure.kind && recorded.message == failure.message);
+    let left = history.left();
+    if left > 0 && !alike && !failure.kind.latches() {
+        let calls = if left == 1 { "1 recorded call was" } else { &format!("{left} recorded calls were") };
+        diagnostic.failure = Failure::new(Kind::Diverged, format!("the script failed, and {calls} not made: {}", failure.message))
+            .hint("the recorded run did not fail there");
+    }
+    diagnostic
 }
 
 /// Writes the footer and sums up; a sitting has no script.

@@ -29,7 +29,11 @@ pub fn replay(journal: &Journal) -> Result<Replay, Failure> {
         };
         calls.insert(call.id, recorded);
     }
-    Ok(Replay::new(journal.header.run.clone(), calls))
+    let failure = journal.lines.iter().rev().find_map(|line| match &line.entry {
+        Entry::End(end) => Some(end.failure.clone()),
+        _ => None,
+    });
+    Ok(Replay::new(journal.header.run.clone(), calls, failure.flatten()))
 }
 
 /// The steps that were begun or skipped, in their order: title, line, whether it was skipped.

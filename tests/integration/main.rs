@@ -20,6 +20,7 @@ mod outage;
 mod parameters;
 mod rehearsal;
 mod repl;
+mod replay;
 mod repository;
 mod scripts;
 mod services;
