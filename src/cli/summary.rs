@@ -20,7 +20,7 @@ pub fn write(summary: &Summary, colour: bool, out: &mut dyn Write) -> io::Result
     if summary.dry_run && changes + messages > 0 {
         writeln!(out, "{}", paint("1", &format!("Would change {changes}, would send {messages}. By hand that would be:")))?;
         for change in all().filter(|change| change.is_made()) {
-            writeln!(out, "  {}", change.equivalent)?;
+            writeln!(out, "  {}", text::one_line(&change.equivalent))?;
             let what =
                 format!("# {} · {} · {} · {}:{}", change.target, render::difference(change), change.tier.name(), change.file, change.line);
             writeln!(out, "    {}", paint("2", &text::one_line(&what)))?;
@@ -55,7 +55,7 @@ pub fn write(summary: &Summary, colour: bool, out: &mut dyn Write) -> io::Result
             change.file,
             change.line
         )?;
-        writeln!(out, "  {}", change.equivalent)?;
+        writeln!(out, "  {}", text::one_line(&change.equivalent))?;
     }
     let status = if summary.exit == 0 { paint("32", summary.status) } else { paint("31", summary.status) };
     let verb = if summary.dry_run { "planned" } else { "made" };

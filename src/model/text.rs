@@ -30,6 +30,23 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// JSON with the same characters escaped as JSON has it: the line stays one that can be pasted, and means the same.
+pub fn inert_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_hostile) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            c if is_hostile(c) => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                let _ = write!(out, "\\u{unit:04x}");
+            }),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// [`one_line`], cut to a number of characters with an ellipsis.
 pub fn short(text: &str, most: usize) -> String {
     let line = one_line(text);
@@ -52,6 +69,14 @@ mod tests {
     fn escapes_what_could_act() {
         assert_eq!(one_line("plain — text ✓"), "plain — text ✓");
         assert_eq!(one_line("a\x1b[2Jb\nc\u{202e}d\u{9b}e"), "a\\u{1b}[2Jb\\nc\\u{202e}d\\u{9b}e");
+    }
+
+    #[test]
+    fn json_means_the_same_and_cannot_act() {
+        let text = "é\u{9b}2J\u{202e}x\u{e0041}\u{7f}";
+        let json = serde_json::to_string(text).unwrap();
+        assert_eq!(inert_json(&json), r#""é\u009b2J\u202ex\udb40\udc41\u007f""#);
+        assert_eq!(serde_json::from_str::<String>(&inert_json(&json)).unwrap(), text);
     }
 
     #[test]

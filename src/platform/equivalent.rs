@@ -2,6 +2,7 @@
 
 use crate::config::{ChannelKind, Environment, SecretSource};
 use crate::model::operation::{LogQuery, Message, PatchVerb, Selection};
+use crate::model::text::inert_json;
 use crate::model::{ObjectRef, Read, Value, Write};
 
 /// The kubectl or curl line for a write in an environment. Secrets stand there by where they are from, never by content.
@@ -14,7 +15,7 @@ pub fn of(write: &Write, environment: &Environment) -> String {
                 (PatchVerb::Restart, _) => format!("{kubectl} rollout restart {object}"),
                 _ => {
                     let subresource = subresource.map(|name| format!(" --subresource={name}")).unwrap_or_default();
-                    format!("{kubectl} patch {object}{subresource} --type=merge -p {}", quote(&patch.to_string()))
+                    format!("{kubectl} patch {object}{subresource} --type=merge -p {}", quote(&inert_json(&patch.to_string())))
                 }
             }
         }
@@ -48,7 +49,7 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         }
         Read::Mongo { database, command, .. } => {
             let fields: Vec<String> = command.iter().map(|(key, value)| format!("{}: {value}", Value::from(key.as_str()))).collect();
-            let script = format!("EJSON.stringify(db.runCommand({{ {} }}))", fields.join(", "));
+            let script = format!("EJSON.stringify(db.runCommand({{ {} }}))", inert_json(&fields.join(", ")));
             format!("mongosh {} --quiet --eval {}", quote(&address(environment, database)), quote(&script))
         }
         Read::Redis { database, command, .. } => {
@@ -159,7 +160,7 @@ fn curl(message: &Message, environment: &Environment) -> String {
         }
         _ => crate::map! { "text" => super::slack::text(&message.text) },
     };
-    let body = quote(&Value::to_string(&body));
+    let body = quote(&inert_json(&Value::to_string(&body)));
     let post = "curl -sS -X POST -H 'Content-Type: application/json'";
     match channel.and_then(|channel| channel.signing.as_ref()) {
         Some(SecretSource::Env(key)) => format!(
@@ -233,6 +234,16 @@ mod tests {
         ] {
             assert_eq!(of_read(&read, &environment), line);
         }
+    }
+
+    #[test]
+    fn what_a_patch_holds_cannot_act_on_a_terminal() {
+        let object = ObjectRef::new(ResourceKind::find("deploy").unwrap(), "platform", "api");
+        let patch = crate::map! { "data" => crate::map! { "a" => "\u{9b}2J\u{202e}x" } };
+        let timeout = std::time::Duration::from_secs(1);
+        let write = Write::Patch { object, subresource: None, patch, verb: PatchVerb::Patch, timeout };
+        let line = of(&write, &Environment::default());
+        assert!(line.ends_with(r#"--type=merge -p '{"data":{"a":"\u009b2J\u202ex"}}'"#), "{line}");
     }
 
     #[test]

@@ -179,3 +179,10 @@ fn a_rehearsal_in_a_protected_environment_asks_nobody() {
     let tiers: Vec<&str> = changes.as_array().unwrap().iter().map(|change| change["tier"].as_str().unwrap()).collect();
     assert_eq!(tiers, ["severe", "moderate"]);
 }
+
+#[test]
+fn what_is_to_be_done_by_hand_cannot_act_on_a_terminal() {
+    let ran = Project::new().rehearsed("notify([\"chat\", \"mail\"], \"all \\u009b2J gone\\u202e\");").status(0);
+    let ran = ran.stdout_has(r#"{"text":"all \u009b2J gone\u202e"}"#).stdout_has(r#""text":"all \u009b2J gone\u202e""#);
+    ran.has_not("\u{9b}").has_not("\u{202e}");
+}
