@@ -1,14 +1,16 @@
 //! Masking: what is known to be secret never passes into a script, the journal, the terminal or a message.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 
-use crate::model::{Failure, Map, Prepared, Secret, Value, text};
+use super::forms::{forms_of, parts};
+use super::long::Index;
+use crate::model::{Failure, Map, Prepared, Secret, Value};
 use crate::platform::objects::seal_secret;
 
 /// What stands where a secret stood.
@@ -17,14 +19,48 @@ pub const MASK: &str = "***";
 /// Secrets shorter than this are protected by their type only: masking them would blank ordinary words.
 pub const SHORTEST: usize = 8;
 
+/// Secrets longer than this, and those that come when the automaton has become large, are found by a search in an index.
+const LONG: usize = 1024;
+
+/// The most bytes of forms that the automaton is built of: it takes many times as much.
+const MOST_BYTES: usize = 1 << 20;
+
 /// Replaces known secrets in text, in every form that they are met in. Literal bytes only, never a pattern.
 #[derive(Default)]
 pub struct Masker {
     any: AtomicBool,
-    automaton: RwLock<Option<Arc<AhoCorasick>>>,
-    forms: Mutex<BTreeSet<String>>,
+    finder: RwLock<Option<Arc<Finder>>>,
+    known: Mutex<Known>,
     /// Names of services, databases and the like: a secret equal to one is not masked, or nothing could be read.
     names: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Hashes of the secrets: their forms are made once.
+    secrets: HashSet<[u8; 32]>,
+    short: BTreeSet<String>,
+    bytes: usize,
+    long: BTreeSet<Arc<str>>,
+}
+
+impl Known {
+    fn add(&mut self, forms: Vec<String>, long: bool) {
+        for form in forms {
+            if long {
+                self.long.insert(form.into());
+            } else {
+                let bytes = form.len();
+                self.bytes += if self.short.insert(form) { bytes } else { 0 };
+            }
+        }
+    }
+}
+
+/// Finds the forms of all secrets.
+struct Finder {
+    automaton: Option<AhoCorasick>,
+    index: Option<Index>,
 }
 
 impl Masker {
@@ -35,52 +71,62 @@ impl Masker {
 
     /// Learns secrets. Must happen before untrusted output is read.
     pub fn learn(&self, secrets: impl IntoIterator<Item = Secret>) {
-        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = forms.len();
+        let known = &mut *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = (known.short.len(), known.long.len());
         for secret in secrets {
             let text = secret.expose();
+            if !known.secrets.insert(Sha256::digest(text.as_bytes()).into()) {
+                continue;
+            }
+            let long = text.len() > LONG || known.bytes > MOST_BYTES;
             if text.len() >= SHORTEST && !self.names.contains(text) {
-                forms.extend(forms_of(text));
+                known.add(forms_of(text), long);
             }
             for part in parts(text).filter(|part| part.len() < text.len() && !self.names.contains(*part)) {
-                forms.extend(forms_of(part));
+                known.add(forms_of(part), long);
             }
         }
-        if forms.len() == before {
+        if (known.short.len(), known.long.len()) == before {
             return;
         }
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms.iter()).ok().map(Arc::new);
-        *self.automaton.write().unwrap_or_else(PoisonError::into_inner) = built;
+        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(known.short.iter());
+        if built.is_err() {
+            // Whatever an automaton cannot be built of, the index holds.
+            known.long.extend(std::mem::take(&mut known.short).into_iter().map(Arc::from));
+        }
+        let automaton = built.ok().filter(|_| !known.short.is_empty());
+        let index = (!known.long.is_empty()).then(|| Index::new(&known.long));
+        *self.finder.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Finder { automaton, index }));
         self.any.store(true, Ordering::Release);
     }
 
-    fn automaton(&self) -> Option<Arc<AhoCorasick>> {
+    fn finder(&self) -> Option<Arc<Finder>> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        self.automaton.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.finder.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Masks text.
     pub fn text(&self, text: String) -> String {
-        match self.automaton() {
-            Some(automaton) => masked(&automaton, text),
+        match self.finder() {
+            Some(finder) => masked(&finder, text),
             None => text,
         }
     }
 
     /// Masks every text within a value, the keys of maps too; numbers are never masked.
     pub fn value(&self, value: Value) -> Value {
-        match self.automaton() {
+        match self.finder() {
             // Most answers hold no secret: they pass as they are, and stay shared with where they came from.
-            Some(automaton) if value.find(&|item| holds(item, &|text| automaton.is_match(text))).is_some() => walk(&automaton, value),
+            Some(finder) if value.find(&|item| holds(item, &|text| finder.is_match(text))).is_some() => walk(&finder, value),
             _ => value,
         }
     }
 
     /// Masks what is shown of a prepared write; the write itself and its inverse stay as they must be sent.
     pub fn prepared(&self, prepared: Prepared) -> Prepared {
-        if self.automaton().is_none() {
+        if self.finder().is_none() {
             return prepared;
         }
         Prepared {
@@ -95,27 +141,27 @@ impl Masker {
 
     /// Masks a failure's message and hint.
     pub fn failure(&self, failure: Failure) -> Failure {
-        match self.automaton() {
-            Some(automaton) => {
-                Failure { message: masked(&automaton, failure.message), hint: failure.hint.map(|hint| masked(&automaton, hint)), ..failure }
+        match self.finder() {
+            Some(finder) => {
+                Failure { message: masked(&finder, failure.message), hint: failure.hint.map(|hint| masked(&finder, hint)), ..failure }
             }
             None => failure,
         }
     }
 }
 
-fn walk(automaton: &AhoCorasick, value: Value) -> Value {
+fn walk(finder: &Finder, value: Value) -> Value {
     match value {
-        Value::Str(text) => Value::Str(masked(automaton, text)),
-        Value::List(items) => Value::List(items.into_iter().map(|item| walk(automaton, item)).collect()),
+        Value::Str(text) => Value::Str(masked(finder, text)),
+        Value::List(items) => Value::List(items.into_iter().map(|item| walk(finder, item)).collect()),
         Value::Map(map) => {
             let mut shown = Map::new();
             for (key, item) in map {
-                let key = masked(automaton, key);
+                let key = masked(finder, key);
                 // Two secret keys have one mask: the second stays a field of its own.
                 let free =
                     if shown.contains_key(&key) { (2..).map(|n| format!("{key}#{n}")).find(|key| !shown.contains_key(key)) } else { None };
-                shown.insert(free.unwrap_or(key), walk(automaton, item));
+                shown.insert(free.unwrap_or(key), walk(finder, item));
             }
             Value::Map(shown)
         }
@@ -132,107 +178,41 @@ pub(super) fn holds(value: &Value, test: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
-fn masked(automaton: &AhoCorasick, text: String) -> String {
-    if !automaton.is_match(&text) {
+impl Finder {
+    fn is_match(&self, text: &str) -> bool {
+        let short = self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text));
+        short || self.index.as_ref().is_some_and(|index| index.find(text).next().is_some())
+    }
+
+    /// Where secrets stand in a text, in order; what overlaps is one.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> =
+            self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)).map(|found| found.range()).collect();
+        found.extend(self.index.iter().flat_map(|index| index.find(text)));
+        found.sort_by_key(|range| range.start);
+        found.dedup_by(|next, last| {
+            let overlaps = next.start < last.end;
+            last.end = if overlaps { last.end.max(next.end) } else { last.end };
+            overlaps
+        });
+        found
+    }
+}
+
+fn masked(finder: &Finder, text: String) -> String {
+    let found = finder.find(&text);
+    if found.is_empty() {
         return text;
     }
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
-    for found in automaton.find_iter(&text) {
-        out.push_str(&text[end..found.start()]);
+    for range in found {
+        out.push_str(&text[end..range.start]);
         out.push_str(MASK);
-        end = found.end();
+        end = range.end;
     }
     out.push_str(&text[end..]);
     out
-}
-
-/// Parts of a secret that give it away alone. One of several lines, such as a key, is met line by line in logs; of an
-/// address, such as a webhook's, servers repeat the path, and the token in it.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
-    const TELLING: usize = 16;
-    let lines = text.lines().map(str::trim).filter(|line| line.len() >= TELLING);
-    let path = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).and_then(|rest| rest.split_once('/'));
-    let path = path.map(|(_, path)| path).filter(|path| path.len() >= TELLING);
-    let tokens = path.unwrap_or_default().split(['/', '?', '&', '=', '#']).filter(|token| token.len() >= TELLING);
-    lines.chain(path).chain(tokens)
-}
-
-/// The forms in which a secret is met: raw, JSON-escaped, URL-encoded, hex, base64 at each of its three alignments.
-fn forms_of(text: &str) -> Vec<String> {
-    let bytes = text.as_bytes();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms = vec![text.to_owned(), hex.to_uppercase(), hex];
-    forms.extend(json_forms(text));
-    forms.extend(url_forms(bytes));
-    for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        forms.push(engine.encode(bytes));
-    }
-    // Tools wrap long base64: `base64` and MIME after 76 characters, PEM after 64.
-    let encoded = STANDARD.encode(bytes);
-    for width in [64, 76] {
-        forms.extend(encoded.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()));
-    }
-    // Within a longer text the secret begins at any of three alignments; the outer characters mix with its neighbours.
-    for shift in 0..3usize {
-        let mut padded = vec![0u8; shift];
-        padded.extend_from_slice(bytes);
-        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-            let encoded = engine.encode(&padded);
-            let start = (shift * 8).div_ceil(6);
-            let end = padded.len() * 8 / 6;
-            if let Some(inner) = encoded.get(start..end)
-                && inner.len() >= SHORTEST
-            {
-                forms.push(inner.to_owned());
-            }
-        }
-    }
-    forms.retain(|form| form.len() >= SHORTEST);
-    forms
-}
-
-/// A text within JSON. Writers differ in what they escape beyond what they must: Go `<>&`, PHP `/`, Python all that is not ASCII.
-fn json_forms(text: &str) -> Vec<String> {
-    let plain = serde_json::to_string(text).unwrap_or_default();
-    let plain = plain.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or_default();
-    // The last is our own, in the lines that say the same by hand.
-    let mut forms = vec![plain.to_owned(), text::inert_json(plain).into_owned()];
-    let escapes: [fn(char) -> bool; 3] =
-        [|c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'), |c| c == '/', |c| !c.is_ascii() || c == '\u{7f}'];
-    for escaped in escapes {
-        let more: Vec<String> = forms.iter().map(|form| form.chars().map(|c| json_escape(c, escaped)).collect()).collect();
-        forms.extend(more);
-    }
-    forms
-}
-
-fn json_escape(c: char, escaped: fn(char) -> bool) -> String {
-    match c {
-        '/' if escaped(c) => "\\/".to_owned(),
-        c if escaped(c) => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-        c => c.to_string(),
-    }
-}
-
-/// A text within a URL or a form. Writers differ in what they leave as it is, and in the case of their hex digits.
-fn url_forms(bytes: &[u8]) -> Vec<String> {
-    // RFC 3986, Java's forms, JavaScript's encodeURIComponent, Python's quote, Go's paths, all that a path may hold.
-    const KEPT: [&[u8]; 6] = [b"-_.~", b"-_.*", b"-_.~!*'()", b"-_.~/", b"-_.~$&+:=@", b"-_.~!$&'()*+,;=:@/"];
-    let mut forms = Vec::new();
-    for kept in KEPT {
-        for upper in [true, false] {
-            let one = |&byte: &u8| match byte {
-                byte if byte.is_ascii_alphanumeric() || kept.contains(&byte) => char::from(byte).to_string(),
-                byte if upper => format!("%{byte:02X}"),
-                byte => format!("%{byte:02x}"),
-            };
-            let form: String = bytes.iter().map(one).collect();
-            forms.push(form.replace("%20", "+"));
-            forms.push(form);
-        }
-    }
-    forms
 }
 
 /// Makes the data of Kubernetes secrets opaque wherever such an object stands, and tells which secrets it held.
@@ -260,7 +240,10 @@ fn collect(value: &Value, found: &mut Vec<Secret>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::forms::url_forms;
     use crate::map;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     fn masker(secret: &str) -> Masker {
@@ -337,6 +320,40 @@ mod tests {
         assert!(found.iter().any(|secret| secret.expose() == "supersecret"));
         let shown = value.to_string();
         assert!(shown.contains("secret/auth/k") && !shown.contains("c3VwZ") && !shown.contains("supersecret"));
+    }
+
+    #[test]
+    fn a_long_secret_is_known_whole_in_part_and_line_by_line() {
+        let secret: String = (0..500u64).map(|n| format!("key{n}={:016x}/ä\n", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+        assert!(secret.len() > LONG);
+        let masker = masker(&secret);
+        masker.learn([Secret::new("short", "hunter2hunter2")]);
+        let line = secret.lines().nth(77).unwrap();
+        let encoded = STANDARD.encode(&secret);
+        let json = serde_json::to_string(&secret).unwrap();
+        for (text, left) in [
+            (secret.clone(), "***"),
+            (format!("a {line} b hunter2hunter2 {line}"), "a *** b *** ***"),
+            (format!("cut: {}", &secret[..100]), "cut: ***"),
+            (format!("base64 {encoded} and {}…", &encoded[..200]), "base64 *** and ***…"),
+            (encoded.as_bytes()[640..704].iter().map(|&byte| char::from(byte)).collect(), "***"),
+            (format!("[{json}]"), "[\"***\"]"),
+            (url_forms(line.as_bytes()).remove(1), "***"),
+        ] {
+            let shown = masker.text(text);
+            assert_eq!(shown, left);
+        }
+    }
+
+    #[test]
+    fn many_secrets_are_known_beyond_what_an_automaton_holds() {
+        let masker = Masker::default();
+        let secret = |n: u64| format!("secret-{:016x}-{n}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        masker.learn((0..4000).map(|n| Secret::new("many", secret(n))));
+        assert!(masker.known.lock().unwrap().bytes < MOST_BYTES + LONG * 40);
+        for n in [0, 1, 1999, 3999] {
+            assert_eq!(masker.text(format!("<{}>", secret(n))), "<***>");
+        }
     }
 
     proptest! {

@@ -1,11 +1,13 @@
 //! The call pipeline: the one way from a host function to a system.
 
 pub mod context;
+mod forms;
 pub mod frame;
 pub mod function;
 pub mod history;
 pub mod latch;
 pub mod ledger;
+mod long;
 pub mod mask;
 pub mod pipeline;
 pub mod policy;
