@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::ledger::Change;
-use crate::model::{Call, CallId, Failure, Kind, Secret, Unsent, Value};
+use crate::model::{Call, CallId, Failure, Key, Kind, Secret, Unsent, Value};
 
 /// One recorded call.
 #[derive(Clone, Debug)]
@@ -139,7 +139,7 @@ pub fn escaped(value: &Value) -> Cow<'_, Value> {
         return Cow::Borrowed(value);
     }
     fn walk(value: &Value) -> Value {
-        let escaped = |key: &String| if dollars(key) > 0 { format!("${key}") } else { key.clone() };
+        let escaped = |key: &Key| if dollars(key) > 0 { format!("${key}").into() } else { key.clone() };
         match value {
             Value::List(items) => Value::List(items.iter().map(walk).collect()),
             Value::Map(map) => Value::Map(map.iter().map(|(key, item)| (escaped(key), walk(item))).collect()),
@@ -158,7 +158,7 @@ pub fn revived(value: Value) -> Value {
                 (1, Some(name), ..) => Value::Secret(Secret::new(name, "")),
                 (2, _, Some(call), Some(function)) => Value::Unsent(Unsent { call, function }),
                 _ => {
-                    let plain = |key: String| if dollars(&key) > 1 { key[1..].to_owned() } else { key };
+                    let plain = |key: Key| if dollars(&key) > 1 { key[1..].into() } else { key };
                     Value::Map(map.into_iter().map(|(key, item)| (plain(key), revived(item))).collect())
                 }
             }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::forms::{forms_of, parts};
 use super::long::Index;
-use crate::model::{Failure, Map, Prepared, Secret, Value};
+use crate::model::{Failure, Key, Map, Prepared, Secret, Value};
 use crate::platform::objects::seal_secret;
 
 /// What stands where a secret stood.
@@ -157,11 +157,11 @@ fn walk(finder: &Finder, value: Value) -> Value {
         Value::Map(map) => {
             let mut shown = Map::new();
             for (key, item) in map {
-                let key = masked(finder, key);
+                let key = if finder.is_match(&key) { masked(finder, key.into_string()).into() } else { key };
                 // Two secret keys have one mask: the second stays a field of its own.
-                let free =
-                    if shown.contains_key(&key) { (2..).map(|n| format!("{key}#{n}")).find(|key| !shown.contains_key(key)) } else { None };
-                shown.insert(free.unwrap_or(key), walk(finder, item));
+                let taken = |key: &Key| shown.contains_key(key.as_str());
+                let key = if taken(&key) { (2..).map(|n| format!("{key}#{n}").into()).find(|key| !taken(key)).unwrap_or(key) } else { key };
+                shown.insert(key, walk(finder, item));
             }
             Value::Map(shown)
         }
