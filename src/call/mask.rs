@@ -1,7 +1,7 @@
 //! Masking: what is known to be secret never passes into a script, the journal, the terminal or a message.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -18,6 +18,9 @@ pub const MASK: &str = "***";
 
 /// Secrets shorter than this are protected by their type only: masking them would blank ordinary words.
 pub const SHORTEST: usize = 8;
+
+/// So many bytes of a secret's beginning are masked where it was cut off; fewer are in many words.
+const TELLING: usize = 6;
 
 /// Secrets longer than this, and those that come when the automaton has become large, are found by a search in an index.
 const LONG: usize = 1024;
@@ -71,9 +74,15 @@ impl Masker {
 
     /// Learns secrets. Must happen before untrusted output is read.
     pub fn learn(&self, secrets: impl IntoIterator<Item = Secret>) {
+        self.learn_from(|| secrets);
+    }
+
+    /// Learns what a source has found since it was last asked. Who asks at the same time and finds nothing more there waits
+    /// until what another took is known.
+    pub fn learn_from<S: IntoIterator<Item = Secret>>(&self, source: impl FnOnce() -> S) {
         let known = &mut *self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = (known.short.len(), known.long.len());
-        for secret in secrets {
+        for secret in source() {
             let text = secret.expose();
             if !known.secrets.insert(Sha256::digest(text.as_bytes()).into()) {
                 continue;
@@ -143,10 +152,33 @@ impl Masker {
     pub fn failure(&self, failure: Failure) -> Failure {
         match self.finder() {
             Some(finder) => {
-                Failure { message: masked(&finder, failure.message), hint: failure.hint.map(|hint| masked(&finder, hint)), ..failure }
+                let message = self.begun(masked(&finder, failure.message));
+                Failure { message, hint: failure.hint.map(|hint| masked(&finder, hint)), ..failure }
             }
             None => failure,
         }
+    }
+
+    /// Masks what begins a secret before an ellipsis: systems' words are cut before they come here, perhaps in a secret's middle.
+    fn begun(&self, text: String) -> String {
+        if !text.contains('…') {
+            return text;
+        }
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = |part: &str| {
+            let from = (Bound::Included(part), Bound::Unbounded);
+            let short = known.short.range::<str, _>(from).next().is_some_and(|form| form.starts_with(part));
+            short || known.long.range::<str, _>(from).next().is_some_and(|form| form.starts_with(part))
+        };
+        let mut pieces: Vec<String> = text.split('…').map(str::to_owned).collect();
+        let last = pieces.len() - 1;
+        for piece in &mut pieces[..last] {
+            let starts = piece.char_indices().map(|(start, _)| start).filter(|start| piece.len() - start >= TELLING);
+            if let Some(start) = starts.clone().find(|start| begins(&piece[*start..])) {
+                piece.replace_range(start.., MASK);
+            }
+        }
+        pieces.join("…")
     }
 }
 
@@ -259,6 +291,15 @@ mod tests {
         let named = Masker::new(["payments-platform".to_owned()].into());
         named.learn([Secret::new("env:HOOK", "http://hooks.example/payments-platform/0123456789abcdef")]);
         assert_eq!(named.text("in payments-platform: 0123456789abcdef".into()), "in payments-platform: ***");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_off_is_masked_as_far_as_it_goes() {
+        let masker = masker("hunter2-and-more");
+        let said = |message: &str| masker.failure(Failure::new(crate::model::Kind::Failed, message)).message;
+        assert_eq!(said("it said: key=hunter2-an… and more…"), "it said: key=***… and more…");
+        assert_eq!(said("a hunter… came"), "a ***… came");
+        assert_eq!(said("a hunt… came"), "a hunt… came");
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Pipeline {
             let progress = |text: &str| cx.progress(text);
             let result = self.latch.check().and_then(|()| self.platform.write(&prepared, &cx.platform_cx(&progress)));
             // 8. Mask what came back.
-            self.masker.learn(self.platform.new_secrets());
+            self.masker.learn_from(|| self.platform.new_secrets());
             let result = result.map_err(|failure| self.masker.failure(failure).on(prepared.target.clone()));
             let result = result.map(|answer| Answer { value: self.masker.value(answer.value), ..answer });
             // 9. The outcome; a call's only write carries the call's answer.
