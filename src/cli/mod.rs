@@ -104,8 +104,13 @@ pub fn main() -> ExitCode {
     complete::answer(Cli::command);
     let cli = Cli::try_parse().unwrap_or_else(|error| nearest(error).exit());
     // The main thread's stack belongs to the shell's limits; scripts are evaluated on one of a known size.
-    let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || dispatch(cli.command));
-    let code = worker.ok().and_then(|worker| worker.join().ok()).unwrap_or(exit::FAILED);
+    let code = match std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || dispatch(cli.command)) {
+        Ok(worker) => worker.join().unwrap_or(exit::FAILED),
+        Err(error) => {
+            eprintln!("error[failed]: the program cannot begin: {error}");
+            exit::FAILED
+        }
+    };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 

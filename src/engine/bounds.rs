@@ -1,7 +1,7 @@
 //! Rhai's functions that make a value of any size asked for, with a limit: what cannot be allocated would end the process
 //! without its record, and Rhai's own limits would count every array anew at each step.
 
-use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use super::bind::position;
 use super::failure::thrown;
@@ -33,8 +33,22 @@ pub(super) fn register(engine: &mut Engine) {
         }
         Ok(())
     });
+    engine.register_fn("pad", |ctx: NativeCallContext<'_>, text: &mut ImmutableString, len: i64, with: char| {
+        padded(&ctx, text, len, with.encode_utf8(&mut [0; 4]))
+    });
+    engine.register_fn("pad", |ctx: NativeCallContext<'_>, text: &mut ImmutableString, len: i64, with: &str| padded(&ctx, text, len, with));
     engine.register_fn("blob", |ctx: NativeCallContext<'_>, len: i64| zeroed(&ctx, len, 0));
     engine.register_fn("blob", |ctx: NativeCallContext<'_>, len: i64, byte: i64| zeroed(&ctx, len, byte));
+}
+
+/// Fills a text up with a pattern to a number of characters.
+fn padded(ctx: &NativeCallContext<'_>, text: &mut ImmutableString, len: i64, with: &str) -> Outcome<()> {
+    let more = usize::try_from(len).unwrap_or(0).saturating_sub(text.chars().count());
+    if more > 0 && !with.is_empty() {
+        within(ctx, more.saturating_mul(with.len()), BYTES, "a string", "bytes")?;
+        text.make_mut().extend(with.chars().cycle().take(more));
+    }
+    Ok(())
 }
 
 fn zeroed(ctx: &NativeCallContext<'_>, len: i64, byte: i64) -> Outcome<Blob> {

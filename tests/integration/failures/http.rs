@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{failed, fails};
-use crate::support::{Real, Slot};
+use crate::support::{Project, Real, Slot};
 
 #[test]
 fn a_service_that_does_not_answer_as_it_should() {
@@ -46,13 +46,20 @@ fn a_service_that_does_not_answer_as_it_should() {
 fn a_body_of_100_mb_ends_early_in_bounded_memory_and_leaves_no_payload() {
     let slot = Slot::new(&json!({ "GET /dump": { "body_bytes": 100 << 20 }, "GET /most": { "body_bytes": 8_300_000 } }));
     let project = Real::new("default").service("api", &slot.address).project().script("x.rhai", "http_get(\"api/dump\");");
-    // The program itself takes most of this address space; 100 MB more would not fit.
-    let ran = project.start(project.shell("ulimit -v 180000", ["run", "x.rhai"])).wait();
+    // The program itself and its stack of 256 MiB take most of this address space; 100 MB more would not fit.
+    let ran = project.start(project.shell("ulimit -v 434000", ["run", "x.rhai"])).wait();
     let ran = failed(ran, "too_large", "/dump: the body is larger than 8 MiB", "ask for less");
     assert!(ran.took < Duration::from_secs(5), "{:?}\n{ran}", ran.took);
     assert!(!ran.journal_path().with_extension("payloads").exists(), "something of it was kept");
     // What fits the wire may still be too much for a script's value: nothing of it is kept either.
     project.really("show(http_get(\"api/most\").body.len());").status(0).stdout_has("8300000");
+}
+
+#[test]
+fn where_there_is_no_memory_to_begin_it_is_said() {
+    let project = Project::new().script("x.rhai", "");
+    let ran = project.start(project.shell("ulimit -v 200000", ["run", "x.rhai", "--world"])).wait().status(1);
+    ran.stderr_has("error[failed]: the program cannot begin: ").no_journal();
 }
 
 #[test]
