@@ -227,6 +227,45 @@ fn an_answer_over_8_mib_is_cut_off_with_a_remedy() {
     );
 }
 
+/// A role, a database or a URL may ask for strings in which a backslash escapes; the guard reads none such, so the server must not.
+#[test]
+fn strings_are_what_the_guard_took_them_for_whatever_the_server_is_set_to() {
+    let address = variable("RUNBOOK_TEST_POSTGRES");
+    let name = format!("strings_{}", std::process::id());
+    let superuser = |statements: &[&str]| {
+        let (folder, port) = (variable("RUNBOOK_TEST_DIR"), address.rsplit_once(':').unwrap().1);
+        let each = statements.iter().flat_map(|statement| ["-c", statement]);
+        let at = ["-qX", "-v", "ON_ERROR_STOP=1", "-h", &format!("{folder}/postgres"), "-p", port, "-U", "postgres", "-d", "postgres"];
+        let output = std::process::Command::new("psql").args(at).args(each).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    superuser(&[
+        &format!("CREATE DATABASE {name}"),
+        &format!("ALTER DATABASE {name} SET standard_conforming_strings = off"),
+        &format!("CREATE ROLE {name} LOGIN PASSWORD 'a-password-of-its-own'"),
+        &format!("ALTER ROLE {name} SET standard_conforming_strings = off"),
+    ]);
+    let url = |user: &str, rest: &str| {
+        let source = if user == "ops" { "OPS_PASSWORD" } else { "OWN_PASSWORD" };
+        format!("url = \"postgres://{user}@{address}/{rest}\"\npassword = {{ env = \"{source}\" }}")
+    };
+    let project = Real::new("default")
+        .table("databases.by-database", &url("ops", &name))
+        .table("databases.by-role", &url(&name, "postgres"))
+        .table("databases.by-url", &url("ops", "therapeutic_ai?options=-c%20standard_conforming_strings%3Doff"))
+        .project()
+        .env("OWN_PASSWORD", "a-password-of-its-own");
+    let ran = ["by-database", "by-role", "by-url"].map(|database| {
+        // Three strings to the guard. Where a backslash escapes, the second one's words are a call.
+        let query = "SELECT 'a\\\\' AS a, ' , version() , ' AS b, ' --' AS c";
+        let text = "let row = sql(NAME, \"QUERY\")[0];\nshow(row);\ncheck(row.b == \" , version() , \", \"it is text\");\n\
+            check(sql(NAME, \"QUERY\")[0].b == row.b, \"and again\");";
+        project.rehearsed_really(&text.replace("NAME", &format!("{database:?}")).replace("QUERY", query))
+    });
+    superuser(&[&format!("DROP DATABASE {name}"), &format!("DROP ROLE {name}")]);
+    ran.into_iter().for_each(|ran| drop(ran.status(0)));
+}
+
 /// Runs statements as the owner of the database, over its socket; answers unaligned text.
 #[track_caller]
 fn psql(statements: &str) -> String {

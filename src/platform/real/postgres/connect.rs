@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, Client, Config, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
@@ -71,7 +72,7 @@ pub(super) async fn connect(real: &Real, name: &str, database: &Database) -> Res
         config.ssl_mode(if mode == Mode::Require { SslMode::Require } else { SslMode::Prefer });
         let connector = MakeRustlsConnect::new(tls::client(database.ca.as_deref())?);
         match config.connect(connector.clone()).await {
-            Ok((client, connection)) => return Ok(started(client, connection, Encryption::Tls(connector))),
+            Ok((client, connection)) => return started(client, connection, Encryption::Tls(connector)).await.map_err(failed),
             // What is only preferred must not stand in the way: a certificate of the server's own, on this machine.
             Err(error) if mode == Mode::Prefer && error::is_tls(&error) => {}
             Err(error) => return Err(failed(error)),
@@ -79,20 +80,30 @@ pub(super) async fn connect(real: &Real, name: &str, database: &Database) -> Res
     }
     config.ssl_mode(SslMode::Disable);
     let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-    Ok(started(client, connection, Encryption::Plain))
+    started(client, connection, Encryption::Plain).await.map_err(failed)
 }
 
-/// Lets the connection work until its client is dropped.
-fn started<C>(client: Client, connection: C, tls: Encryption) -> Session
+/// Lets the connection work until its client is dropped. Statements are read as the guard has read them from the first on,
+/// whatever the role, the database or the URL's `options` say; what the server says of itself spares the usual round trip.
+async fn started<S, T>(client: Client, connection: Connection<S, T>, tls: Encryption) -> Result<Session, tokio_postgres::Error>
 where
-    C: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let standard = connection.parameter("standard_conforming_strings") == Some("on");
     tokio::spawn(async move {
         // Its end shows in the client.
         let _ = connection.await;
     });
-    Session { client, tls }
+    if !standard {
+        client.batch_execute(STANDARD_STRINGS).await?;
+    }
+    Ok(Session { client, tls })
 }
+
+/// A backslash is a character like others: the guard reads strings so, and a server that did not could be told to run what the
+/// guard took for text.
+const STANDARD_STRINGS: &str = "SET standard_conforming_strings = on";
 
 /// Where a database is.
 struct Place {

@@ -107,10 +107,10 @@ async fn query(client: &mut Client, statement: &Statement, params: &[Param<'_>])
     let outcome = async {
         // A little before the call's own end, so that the server's word comes back and the connection stays usable.
         let patience = statement.timeout - (statement.timeout / 10).min(Duration::from_millis(200));
-        // What was looked at before it was sent was read by the standard's rules for strings: so must the server.
-        let limit = format!("SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = {}", millis(patience));
-        // Both travel at once; the server takes them in order.
-        let (set, prepared) = future::join(transaction.batch_execute(&limit), transaction.prepare(&statement.text)).await;
+        // Strings are standard since the connection's start; behind a pooler the next server's connection need not be that one.
+        let settings = format!("SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = {}", millis(patience));
+        // Both travel at once; the server is done with the settings before it reads the statement.
+        let (set, prepared) = future::join(transaction.batch_execute(&settings), transaction.prepare(&statement.text)).await;
         set.map_err(failed)?;
         let prepared = prepared.map_err(failed)?;
         let prepared = as_text_where_needed(&transaction, statement, prepared).await;
