@@ -1,5 +1,6 @@
 //! MongoDB's wire protocol: command documents, one client a database; writes are never repeated by the driver.
 
+mod connect;
 mod convert;
 
 use std::collections::HashMap;
@@ -7,24 +8,16 @@ use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use mongodb::Database as Handle;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
-use mongodb::options::{ClientOptions, ServerAddress, Tls, TlsOptions};
-use mongodb::{Client, Database as Handle};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use super::{MOST_BYTES, Real, address, tls};
-use crate::config::{Database, DatabaseKind};
+use super::{MOST_BYTES, Real, address};
+use crate::config::DatabaseKind;
 use crate::map;
 use crate::model::{Failure, Kind, Value};
 use crate::platform::failures;
-
-/// The longest search for a server; within it a refused connection is reported as such.
-const SELECTION: Duration = Duration::from_secs(5);
-
-/// The longest wait for a server to take a connection.
-const KNOCK: Duration = Duration::from_secs(3);
 
 /// The clients by database.
 #[derive(Default)]
@@ -36,35 +29,45 @@ impl Mongo {
     /// The command runs on the database that the URL names, or on the one under its own key `$db`.
     pub(super) async fn read(&self, real: &Real, name: &str, command: &[(String, Value)], timeout: Duration) -> Result<Value, Failure> {
         let database = address::database(&real.environment, name, DatabaseKind::Mongo)?;
-        let mut document = convert::command(command)?;
+        let document = convert::command(command)?;
         let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
-        let handle = slot.get_or_try_init(|| connect(real, name, database, timeout)).await?;
-        let other = match document.remove("$db") {
-            Some(Bson::String(other)) => Some(handle.client().database(&other)),
-            Some(_) => return Err(Failure::bad_argument("`$db` must be a database's name")),
-            None => None,
-        };
-        let handle = other.as_ref().unwrap_or(handle);
-        let verb = document.keys().next().cloned().ok_or_else(|| Failure::bad_argument("a MongoDB command needs a name"))?;
-        let failed = |error: Error| failure(name, &verb, &error);
-        if !gives_cursor(&verb, &document) {
-            let reply = handle.run_command(document).await.map_err(failed)?;
-            return convert::reply(reply, &mut MOST_BYTES.clone());
+        let handle = slot.get_or_try_init(|| connect::connect(real, name, database, timeout)).await?;
+        let answer = ask(name, handle, document).await;
+        if answer.as_ref().is_err_and(|failure| failure.kind == Kind::Unavailable) {
+            // Another of the URL's servers may answer: the next call looks for it.
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| !Arc::ptr_eq(kept, &slot));
         }
-        if verb == "aggregate" && !document.contains_key("cursor") {
-            document.insert("cursor", doc! {});
-        }
-        let collection = document.get_str(&verb).unwrap_or("$cmd").to_owned();
-        let mut cursor = handle.run_cursor_command(document).await.map_err(failed)?;
-        let (mut found, mut budget) = (Vec::new(), MOST_BYTES);
-        while let Some(document) = cursor.next().await {
-            found.push(convert::reply(document.map_err(failed)?, &mut budget)?);
-        }
-        Ok(map! {
-            "cursor" => map! { "firstBatch" => found, "id" => 0, "ns" => format!("{}.{collection}", handle.name()) },
-            "ok" => 1.0,
-        })
+        answer
     }
+}
+
+/// Runs one command on a server.
+async fn ask(name: &str, handle: &Handle, mut document: Document) -> Result<Value, Failure> {
+    let other = match document.remove("$db") {
+        Some(Bson::String(other)) => Some(handle.client().database(&other)),
+        Some(_) => return Err(Failure::bad_argument("`$db` must be a database's name")),
+        None => None,
+    };
+    let handle = other.as_ref().unwrap_or(handle);
+    let verb = document.keys().next().cloned().ok_or_else(|| Failure::bad_argument("a MongoDB command needs a name"))?;
+    let failed = |error: Error| failure(name, &verb, &error);
+    if !gives_cursor(&verb, &document) {
+        let reply = handle.run_command(document).await.map_err(failed)?;
+        return convert::reply(reply, &mut MOST_BYTES.clone());
+    }
+    if verb == "aggregate" && !document.contains_key("cursor") {
+        document.insert("cursor", doc! {});
+    }
+    let collection = document.get_str(&verb).unwrap_or("$cmd").to_owned();
+    let mut cursor = handle.run_cursor_command(document).await.map_err(failed)?;
+    let (mut found, mut budget) = (Vec::new(), MOST_BYTES);
+    while let Some(document) = cursor.next().await {
+        found.push(convert::reply(document.map_err(failed)?, &mut budget)?);
+    }
+    Ok(map! {
+        "cursor" => map! { "firstBatch" => found, "id" => 0, "ns" => format!("{}.{collection}", handle.name()) },
+        "ok" => 1.0,
+    })
 }
 
 /// Whether the reply of a command is a cursor.
@@ -74,85 +77,6 @@ fn gives_cursor(verb: &str, document: &Document) -> bool {
         "aggregate" => !document.get_bool("explain").unwrap_or(false),
         _ => false,
     }
-}
-
-async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration) -> Result<Handle, Failure> {
-    let url = match &database.password {
-        Some(source) => {
-            let password = real.sources.open(source, &real.kubernetes).await?;
-            with_password(name, &database.url, Some(password.expose()))?
-        }
-        None => with_password(name, &database.url, None)?,
-    };
-    tls::install();
-    // The parser's message may quote the address, and with it the password.
-    let mut options = ClientOptions::parse(url).await.map_err(|error| match *error.kind {
-        ErrorKind::DnsResolve { .. } => {
-            Failure::new(Kind::Unavailable, format!("the servers of the database `{name}` cannot be looked up"))
-        }
-        _ => address::bad_url(name, "it is no MongoDB URL"),
-    })?;
-    knock(name, &options.hosts).await?;
-    only_the_named(&mut options);
-    options.retry_writes = Some(false);
-    options.app_name = Some("runbook".into());
-    options.server_selection_timeout = Some(SELECTION.min(timeout.mul_f64(0.8)));
-    options.connect_timeout = Some(SELECTION);
-    if let Some(ca) = &database.ca {
-        let trusted = TlsOptions::builder().ca_file_path(ca.clone()).build();
-        options.tls = Some(match options.tls.take() {
-            Some(Tls::Enabled(mut given)) => {
-                given.ca_file_path.get_or_insert_with(|| ca.clone());
-                Tls::Enabled(given)
-            }
-            Some(Tls::Disabled) => Tls::Disabled,
-            None => Tls::Enabled(trusted),
-        });
-    }
-    let named = options.default_database.clone();
-    let client = Client::with_options(options).map_err(|_| address::bad_url(name, "its options do not go together"))?;
-    Ok(client.database(named.as_deref().unwrap_or("admin")))
-}
-
-/// A server may name others to the driver, which then asks them, wherever they are. Only a URL that names a replica set lets it.
-fn only_the_named(options: &mut ClientOptions) {
-    if options.hosts.len() == 1 && options.repl_set_name.is_none() && options.direct_connection.is_none() {
-        options.direct_connection = Some(true);
-    }
-}
-
-/// Checks the servers' addresses, and that one of them takes connections: the driver would search for its whole selection time.
-async fn knock(name: &str, hosts: &[ServerAddress]) -> Result<(), Failure> {
-    let mut last = None;
-    for host in hosts {
-        let ServerAddress::Tcp { host, port } = host else { return Ok(()) };
-        let port = port.unwrap_or(27017);
-        let addresses = address::resolve(name, host, port).await?;
-        match tokio::time::timeout(KNOCK, TcpStream::connect(addresses.as_slice())).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => last = Some(failures::unreachable(name, &format!("{host}:{port}"), &super::http::io_text(&error))),
-            Err(_) => last = Some(failures::unreachable(name, &format!("{host}:{port}"), "no answer")),
-        }
-    }
-    last.map_or(Ok(()), Err)
-}
-
-/// The address with the password in it, for the driver only.
-fn with_password(name: &str, url: &str, password: Option<&str>) -> Result<String, Failure> {
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| address::bad_url(name, "it is no MongoDB URL"))?;
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let Some((user, _)) = authority.rsplit_once('@') else {
-        return match password {
-            None => Ok(url.to_owned()),
-            Some(_) => Err(address::bad_url(name, "there is a password, and no user").hint("write `mongodb://USER@HOST/DATABASE`")),
-        };
-    };
-    if user.contains(':') {
-        return Err(address::password_in_url(name));
-    }
-    let Some(password) = password else { return Ok(url.to_owned()) };
-    let password: String = url::form_urlencoded::byte_serialize(password.as_bytes()).collect::<String>().replace('+', "%20");
-    Ok(format!("{scheme}://{user}:{password}{}", &rest[user.len()..]))
 }
 
 /// A MongoDB error by kind. The command's values are in no message of ours; the server's own is kept.
@@ -188,36 +112,4 @@ fn failure(name: &str, verb: &str, error: &Error) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_password_enters_the_address_encoded_and_never_comes_from_it() {
-        let with = |url, password| with_password("db", url, password);
-        assert_eq!(with("mongodb://u@a:1,b:2/x?y=z", Some("p@ss/w:rd")).unwrap(), "mongodb://u:p%40ss%2Fw%3Ard@a:1,b:2/x?y=z");
-        assert_eq!(with("mongodb://a/x", None).unwrap(), "mongodb://a/x");
-        let planted = with("mongodb://u:hunter2@a/x", None).unwrap_err();
-        assert!(!planted.message.contains("hunter2") && planted.hint.unwrap().contains("password ="));
-        assert!(with("mongodb://a/x", Some("p")).is_err());
-    }
-
-    #[tokio::test]
-    async fn only_a_named_replica_set_may_name_other_servers() {
-        for (url, direct) in [
-            ("mongodb://a/x", Some(true)),
-            ("mongodb://a/?replicaSet=rs", None),
-            ("mongodb://a,b/", None),
-            ("mongodb://a/?directConnection=false", Some(false)),
-        ] {
-            let mut options = ClientOptions::parse(url).await.unwrap();
-            only_the_named(&mut options);
-            assert_eq!(options.direct_connection, direct, "{url}");
-        }
-    }
-
-    #[test]
-    fn cursors_are_known_by_their_commands() {
-        assert!(gives_cursor("find", &doc! { "find": "c" }) && gives_cursor("aggregate", &doc! { "aggregate": "c" }));
-        assert!(!gives_cursor("aggregate", &doc! { "aggregate": "c", "explain": true }) && !gives_cursor("count", &doc! { "count": "c" }));
-    }
-}
+mod tests;
