@@ -184,7 +184,7 @@ impl Pipeline {
             recorded?;
             match answer {
                 Err(failure) if of == 1 => return Err(self.tripped(failure)),
-                Err(failure) => return self.ended(function, call, started, provenance, Err(failure)),
+                Err(failure) => return self.ended(function, call, started, provenance, Err(record::after(failure, &done))),
                 Ok(answer) if of == 1 => return Ok(answer),
                 Ok(_) => {}
             }

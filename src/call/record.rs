@@ -171,6 +171,19 @@ pub(super) fn status(mode: Mode, effect: Effect, prepared: &Prepared, answer: &R
     }
 }
 
+/// The failure of one write of several, with those that were done before it: the same call again does them once more.
+pub(super) fn after(failure: Failure, done: &[Done]) -> Failure {
+    let of =
+        |status| done.iter().filter(|done| done.status == status).map(|done| done.prepared.target.as_str()).collect::<Vec<_>>().join(", ");
+    let (sent, changed) = (of("sent"), of("changed"));
+    let told = match (sent.is_empty(), changed.is_empty()) {
+        (true, true) => return failure,
+        (false, _) => format!("sent before it: {sent}"),
+        (true, false) => format!("changed before it: {changed}"),
+    };
+    Failure { message: format!("{}; {told}", failure.message), ..failure }
+}
+
 /// The ledger's row of a write.
 pub(super) fn change(call: &Call, tier: Tier, mode: Mode, prepared: &Prepared, answer: &Result<Answer, Failure>) -> Change {
     Change {

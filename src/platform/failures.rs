@@ -47,8 +47,10 @@ pub(super) fn unreachable(database: &str, place: &str, why: &str) -> Failure {
         .on(database)
 }
 
-/// A message that a channel did not take, by the kinds that `http_get` has; `said` is what it answered, `retry_after` its wish in
-/// seconds.
+/// A message that a channel did not take; `said` is what it answered, `retry_after` its wish in seconds.
+///
+/// `retry` sends again only what surely was not taken: too many requests (429), no service (503). Other failures of a server or of
+/// a gateway before it come as well after the message has gone on.
 pub(super) fn not_taken(channel: &str, status: u16, said: &str, retry_after: Option<&str>) -> Failure {
     let said = crate::model::text::short(said.trim(), 120);
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
@@ -57,8 +59,10 @@ pub(super) fn not_taken(channel: &str, status: u16, said: &str, retry_after: Opt
     let failure = match status {
         429 => Failure::new(Kind::Unavailable, format!("the channel `{channel}` takes no more messages for now (HTTP 429)")).hint(later()),
         503 => Failure::new(Kind::Unavailable, answered()).hint(later()),
-        500..600 => in_doubt(answered()).hint("it may have taken the message all the same: look before sending it again"),
         401 | 403 | 407 => Failure::new(Kind::Auth, answered()).hint("is its address, or the key that signs, still valid?").sent(Sent::Yes),
+        408 | 500 | 502 | 504 | 506.. => {
+            in_doubt(answered()).hint("it may have taken the message all the same: look at the channel before sending it again")
+        }
         _ => Failure::new(Kind::Failed, answered()).hint("is its address right, and still valid?").sent(Sent::Yes),
     };
     failure.on(channel)
@@ -187,17 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_busy_may_be_tried_again_and_one_that_refuses_may_not() {
+    fn a_message_is_sent_again_only_where_it_surely_was_not_taken() {
         for (status, kind, sent) in [
             (503, Kind::Unavailable, Sent::No),
-            (504, Kind::InDoubt, Sent::Unknown),
+            (408, Kind::InDoubt, Sent::Unknown),
             (500, Kind::InDoubt, Sent::Unknown),
+            (502, Kind::InDoubt, Sent::Unknown),
+            (504, Kind::InDoubt, Sent::Unknown),
+            (522, Kind::InDoubt, Sent::Unknown),
+            (501, Kind::Failed, Sent::Yes),
             (403, Kind::Auth, Sent::Yes),
             (404, Kind::Failed, Sent::Yes),
         ] {
             let failure = not_taken("chat", status, " no\n", None);
             assert_eq!((failure.kind, failure.sent), (kind, sent), "{status}");
             assert_eq!(failure.message, format!("the channel `chat` answered HTTP {status}: no"));
+            assert!(sent == Sent::No || !failure.kind.retryable(), "{status}");
         }
         let busy = not_taken("chat", 429, "", Some("7"));
         assert_eq!((busy.kind, busy.sent, busy.hint.as_deref()), (Kind::Unavailable, Sent::No, Some("try again after 7 s")));

@@ -14,7 +14,12 @@ pub static NOTIFY: Function = Function {
         group: Group::People,
         summary: "Sends a message to one or several configured channels. Never put personal data into one.",
         params: &[
-            Param { name: "channels", ty: Type::Channels, required: true, help: "a channel's name, or an array of names" },
+            Param {
+                name: "channels",
+                ty: Type::Channels,
+                required: true,
+                help: "a channel's name, or an array of names: in their order, until one fails. The same call again, as by `retry`, sends to all of them again; there give each channel a call of its own",
+            },
             Param { name: "text", ty: Type::Str, required: true, help: "the message" },
         ],
         options: &[
