@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::forms::{forms_of, parts};
 use super::long::Index;
-use crate::model::{Failure, Key, Map, Prepared, Secret, Value};
+use crate::model::{Failure, Key, Map, Prepared, Secret, Value, text};
 use crate::platform::objects::seal_secret;
 
 /// What stands where a secret stood.
@@ -21,6 +21,9 @@ pub const SHORTEST: usize = 8;
 
 /// So many bytes of a secret's beginning are masked where it was cut off; fewer are in many words.
 const TELLING: usize = 6;
+
+/// The longest message of a system that is shown and kept, in characters.
+const LONGEST: usize = 1000;
 
 /// Secrets longer than this, and those that come when the automaton has become large, are found by a search in an index.
 const LONG: usize = 1024;
@@ -135,17 +138,21 @@ impl Masker {
 
     /// Masks what is shown of a prepared write; the write itself and its inverse stay as they must be sent.
     pub fn prepared(&self, prepared: Prepared) -> Prepared {
-        if self.finder().is_none() {
-            return prepared;
-        }
         Prepared {
             before: self.value(prepared.before),
             after: self.value(prepared.after),
             equivalent: self.text(prepared.equivalent),
-            refusal: prepared.refusal.map(|failure| self.failure(failure)),
+            refusal: prepared.refusal.map(|failure| self.told(failure)),
             remarks: prepared.remarks.into_iter().map(|remark| self.text(remark)).collect(),
             ..prepared
         }
+    }
+
+    /// Masks what a system has said, and cuts it only then: of a secret that was cut before, the rest would not be known.
+    pub fn told(&self, failure: Failure) -> Failure {
+        let failure = self.failure(failure);
+        let short = |said: String| text::short(&said, LONGEST);
+        Failure { message: short(failure.message), hint: failure.hint.map(short), ..failure }
     }
 
     /// Masks a failure's message and hint.
@@ -291,6 +298,19 @@ mod tests {
         let named = Masker::new(["payments-platform".to_owned()].into());
         named.learn([Secret::new("env:HOOK", "http://hooks.example/payments-platform/0123456789abcdef")]);
         assert_eq!(named.text("in payments-platform: 0123456789abcdef".into()), "in payments-platform: ***");
+    }
+
+    #[test]
+    fn what_a_system_says_is_masked_before_it_is_cut() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        for lead in (LONGEST - 40)..=LONGEST {
+            let said = format!("{}{secret} and more{}", "x".repeat(lead), "y".repeat(LONGEST));
+            let told = masker(secret).told(Failure::new(crate::model::Kind::Failed, said.clone()).hint(said));
+            for text in [told.message, told.hint.unwrap()] {
+                assert_eq!(text.chars().count(), LONGEST);
+                assert!(!text.contains("0123") && text.ends_with('…'), "{lead}: {text}");
+            }
+        }
     }
 
     #[test]

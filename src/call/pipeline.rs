@@ -116,7 +116,7 @@ impl Pipeline {
             Prepared { before, after, target, .. } if before.is_deeper(DEEPEST) || after.is_deeper(DEEPEST) => Err(too_deep(&target)),
             prepared => Ok(prepared),
         });
-        shown.collect::<Result<_, _>>().map_err(|failure| self.masker.failure(failure))
+        shown.collect::<Result<_, _>>().map_err(|failure| self.masker.told(failure))
     }
 
     #[allow(clippy::too_many_arguments)] // The steps share all of it, and stay on this page.
@@ -166,7 +166,7 @@ impl Pipeline {
             let result = self.latch.check().and_then(|()| self.platform.write(&prepared, &cx.platform_cx(&progress)));
             // 8. Mask what came back.
             self.masker.learn_from(|| self.platform.new_secrets());
-            let result = result.map_err(|failure| self.masker.failure(failure).on(prepared.target.clone()));
+            let result = result.map_err(|failure| self.masker.told(failure).on(prepared.target.clone()));
             let result = result.map(|answer| Answer { value: self.masker.value(answer.value), ..answer });
             // 9. The outcome; a call's only write carries the call's answer.
             let change = record::change(call, tier, self.mode, &prepared, &result);

@@ -47,12 +47,12 @@ pub(super) fn unreachable(database: &str, place: &str, why: &str) -> Failure {
         .on(database)
 }
 
-/// A message that a channel did not take; `said` is what it answered, `retry_after` its wish in seconds.
+/// A message that a channel did not take; `said` is what it answered, whole, since it is cut after it is masked; `retry_after` its wish in seconds.
 ///
 /// `retry` sends again only what surely was not taken: too many requests (429), no service (503). Other failures of a server or of
 /// a gateway before it come as well after the message has gone on.
 pub(super) fn not_taken(channel: &str, status: u16, said: &str, retry_after: Option<&str>) -> Failure {
-    let said = crate::model::text::short(said.trim(), 120);
+    let said = said.trim();
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let answered = || format!("the channel `{channel}` answered HTTP {status}{said}");
     let later = || retry_after.map_or_else(|| "try again later".to_owned(), |wait| format!("try again after {wait} s"));

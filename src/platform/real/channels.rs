@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use super::http::{self, Probe, Stopwatch, Use, probed, trouble};
 use super::runtime::Departure;
-use super::{Real, open};
+use super::{MOST_SAID, Real, open};
 use crate::config::{Channel, ChannelKind};
 use crate::map;
 use crate::model::operation::Message;
@@ -64,8 +64,8 @@ pub(super) async fn send(real: &Real, message: &Message, departure: &Departure) 
     })?;
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    // Slack says in the body what was wrong; more than a line of it is of no use.
-    let said = if status.is_success() { Vec::new() } else { http::read(response, 4096).await.unwrap_or_default() };
+    // Slack says in the body what was wrong. It is taken whole or not at all: half a secret would not be masked.
+    let said = if status.is_success() { Vec::new() } else { http::read(response, MOST_SAID).await.unwrap_or_default() };
     match status.as_u16() {
         200..300 => Ok(map! { "status" => i64::from(status.as_u16()), "latency_ms" => watch.ms() }),
         code => Err(failures::not_taken(name, code, &String::from_utf8_lossy(&said), wait.as_deref())),

@@ -29,6 +29,8 @@ use runtime::{Departure, Runtime};
 
 /// The largest answer that a script may hold, in bytes.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// The longest refusal in a server's own words that a failure carries, in bytes; they are cut where they are shown, after masking.
+const MOST_SAID: usize = 64 * 1024;
 /// What servers are told of who asks.
 const AGENT: &str = concat!("runbook/", env!("CARGO_PKG_VERSION"));
 /// So many reads of one call are under way at once.

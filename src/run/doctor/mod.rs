@@ -64,7 +64,7 @@ struct Examiner<'a> {
 
 impl Examiner<'_> {
     fn say(&mut self, area: &'static str, health: Health, message: impl Into<String>, remedy: Option<String>) {
-        let line = |text: String| text::one_line(&self.masker.text(text)).into_owned();
+        let line = |text: String| text::short(&self.masker.text(text), 1000);
         let (message, remedy) = (line(message.into()), remedy.map(line));
         (self.say)(Finding { area, health, message, remedy });
     }

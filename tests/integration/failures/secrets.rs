@@ -132,9 +132,14 @@ fn what_goes_well_shows_keeps_and_sends_no_secret() {
 
 #[test]
 fn what_fails_shows_and_keeps_no_secret() {
+    // Wherever the text is cut, a secret stands there: cut before it is masked, its first half would be left.
+    let cut = format!("{PATH} ").repeat(200);
     let (slot, hook) = (
         talkative(),
-        Hook::new("canary-errors", &json!([{ "status": 500, "body": format!("no hook T000/B000/{PATH}") }, { "close": true }])),
+        Hook::new(
+            "canary-errors",
+            &json!([{ "status": 500, "body": format!("no hook T000/B000/{PATH}") }, { "close": true }, { "status": 500, "body": cut }]),
+        ),
     );
     let project = project("canary-errors", &slot, &hook);
     let read = "let secret = get(\"secret/creds\").data;\n";
@@ -153,6 +158,8 @@ fn what_fails_shows_and_keeps_no_secret() {
         let ran = project.really(&format!("{read}{script}")).stderr_has(&format!("error[{kind}]: ")).stderr_has(message);
         nowhere(&ran, &hook);
     }
+    let ran = project.really("notify(\"chat\", \"x\");").stderr_has("HTTP 500: *** *** ***").has_not(&PATH[..8]);
+    assert!(!std::fs::read_to_string(ran.journal_path()).unwrap().contains(&PATH[..8]), "{ran}");
     // A script that holds one, and an operator who passes one.
     let ran = project
         .really(&format!("note({KEY:?}); print({KEY:?});\nthrow {KEY:?};"))

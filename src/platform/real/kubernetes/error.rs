@@ -6,7 +6,7 @@ use ::http::{Method, StatusCode};
 use kube::client::AuthError;
 
 use super::super::http::{chain, io_text};
-use super::super::open;
+use super::super::{MOST_SAID, open};
 use super::{Call, Session, connect, is_ambiguous};
 use crate::model::{Failure, Kind, Sent, Value};
 use crate::platform::failures::{self, in_doubt};
@@ -29,7 +29,9 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
     let reason = object.str_at(&["reason"]).unwrap_or_default();
     let said = match object.str_at(&["message"]) {
         Some(message) => message.to_owned(),
-        None => crate::model::text::short(String::from_utf8_lossy(body).trim(), 200),
+        // Whole or not at all: half a secret would not be masked.
+        None if body.len() > MOST_SAID => String::new(),
+        None => String::from_utf8_lossy(body).trim().to_owned(),
     };
     let said = if said.is_empty() { format!("HTTP {}", status.as_u16()) } else { said };
     let target = call.target;
