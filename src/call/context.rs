@@ -50,7 +50,7 @@ impl<'a> Cx<'a> {
 
     /// Masks what came in, once: the script and the journal share the masked value.
     fn taken(&self, op: &Read, answer: Result<crate::model::Answer, Failure>) -> Result<Value, Failure> {
-        self.pipeline.masker.learn_from(|| self.pipeline.platform.new_secrets());
+        self.pipeline.learn();
         let mut answer = answer.map_err(|failure| self.pipeline.masker.told(failure))?;
         self.rests_on(answer.provenance);
         let secret = match op {

@@ -314,6 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn who_gets_no_secrets_waits_for_those_that_another_has_got() {
+        let masker = Masker::default();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                masker.learn_from(|| {
+                    tell.send(()).unwrap();
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    [Secret::new("late", "hunter2hunter2")]
+                });
+            });
+            told.recv().unwrap();
+            masker.learn_from(Vec::new);
+            assert_eq!(masker.text("it is hunter2hunter2".into()), "it is ***");
+        });
+    }
+
+    #[test]
     fn a_secret_that_was_cut_off_is_masked_as_far_as_it_goes() {
         let masker = masker("hunter2-and-more");
         let said = |message: &str| masker.failure(Failure::new(crate::model::Kind::Failed, message)).message;

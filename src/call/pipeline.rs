@@ -112,9 +112,12 @@ impl Pipeline {
     fn prepare(&self, writes: Vec<crate::model::Write>, cx: &Cx<'_>) -> Result<Vec<Prepared>, Failure> {
         let progress = |text: &str| cx.progress(text);
         let prepared = writes.into_iter().map(|write| self.platform.prepare(write, &cx.platform_cx(&progress)));
-        let shown = prepared.map(|prepared| match self.masker.prepared(prepared?) {
-            Prepared { before, after, target, .. } if before.is_deeper(DEEPEST) || after.is_deeper(DEEPEST) => Err(too_deep(&target)),
-            prepared => Ok(prepared),
+        let shown = prepared.map(|prepared| {
+            self.learn();
+            match self.masker.prepared(prepared?) {
+                Prepared { before, after, target, .. } if before.is_deeper(DEEPEST) || after.is_deeper(DEEPEST) => Err(too_deep(&target)),
+                prepared => Ok(prepared),
+            }
         });
         shown.collect::<Result<_, _>>().map_err(|failure| self.masker.told(failure))
     }
@@ -165,7 +168,7 @@ impl Pipeline {
             let progress = |text: &str| cx.progress(text);
             let result = self.latch.check().and_then(|()| self.platform.write(&prepared, &cx.platform_cx(&progress)));
             // 8. Mask what came back.
-            self.masker.learn_from(|| self.platform.new_secrets());
+            self.learn();
             let result = result.map_err(|failure| self.masker.told(failure).on(prepared.target.clone()));
             let result = result.map(|answer| Answer { value: self.masker.value(answer.value), ..answer });
             // 9. The outcome; a call's only write carries the call's answer.
@@ -402,6 +405,11 @@ impl Pipeline {
             .map_err(|failure| self.tripped(failure))?;
         self.append(&Entry::Call(line))?;
         result.map_err(|failure| self.tripped(failure))
+    }
+
+    /// Learns the secrets that were opened meanwhile, before anything that came in is shown.
+    pub(super) fn learn(&self) {
+        self.masker.learn_from(|| self.platform.new_secrets());
     }
 
     fn ms_since(&self, started: Duration) -> f64 {
