@@ -37,6 +37,13 @@ impl Redis {
                 None => slot.insert(connect(real, name, database, timeout).await?).clone(),
             }
         };
+        if let Some(measure) = measure(verb, args) {
+            // A server that does not tell the length (another type, a right that lacks) answers the command itself.
+            let length = measure.query_async::<Reply>(&mut connection).await;
+            if matches!(length, Ok(Reply::Int(length)) if usize::try_from(length).is_ok_and(|length| length > MOST_BYTES)) {
+                return Err(too_large().on(name));
+            }
+        }
         let mut sent = ::redis::cmd(verb);
         for arg in args {
             sent.arg(arg);
@@ -54,6 +61,22 @@ impl Redis {
             }
         }
     }
+}
+
+/// What tells the length of a value that a command would answer whole: up to 512 MiB, which would be read before they are measured.
+fn measure(verb: &str, args: &[String]) -> Option<::redis::Cmd> {
+    let (length, given) = match (verb.to_ascii_uppercase().as_str(), args) {
+        ("GET", [_]) => ("STRLEN", args),
+        ("HGET", [_, _]) => ("HSTRLEN", args),
+        _ => return None,
+    };
+    let mut command = ::redis::cmd(length);
+    command.arg(given);
+    Some(command)
+}
+
+fn too_large() -> Failure {
+    Failure::new(Kind::TooLarge, "the reply is larger than 8 MiB").hint("ask for less: a range, SCAN with COUNT, STRLEN or LLEN first")
 }
 
 /// Connects and logs in.
@@ -166,10 +189,7 @@ fn paired(reply: Value) -> Value {
 /// A reply as plain data: strings lossy, RESP3 maps as maps, sets as arrays, statuses as strings.
 fn value(reply: Reply, budget: &mut usize) -> Result<Value, Failure> {
     let mut spend = |bytes: usize| {
-        *budget = budget.checked_sub(bytes.saturating_add(8)).ok_or_else(|| {
-            Failure::new(Kind::TooLarge, "the reply is larger than 8 MiB")
-                .hint("ask for less: a range, SCAN with COUNT, STRLEN or LLEN first")
-        })?;
+        *budget = budget.checked_sub(bytes.saturating_add(8)).ok_or_else(too_large)?;
         Ok::<(), Failure>(())
     };
     Ok(match reply {
@@ -220,6 +240,44 @@ mod tests {
         assert_eq!(paired(flat), map! { "f" => "v", "g" => "2" });
         assert_eq!(paired(Value::List(Vec::new())), map! {});
         assert_eq!(paired(map! { "f" => "v" }), map! { "f" => "v" });
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_is_not_fetched() {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let (tell, asked) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let stream = listener.accept().unwrap().0;
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            while let Some(count) = lines.next() {
+                let count: usize = count.trim_start_matches('*').parse().unwrap();
+                let words: Vec<String> = (0..count).map(|_| lines.nth(1).unwrap()).collect();
+                let length = if words.contains(&"huge".to_owned()) { 400 << 20 } else { 5 };
+                let reply = match words[0].as_str() {
+                    "STRLEN" | "HSTRLEN" => format!(":{length}\r\n"),
+                    "GET" | "HGET" => "$5\r\nvalue\r\n".to_owned(),
+                    _ => "+OK\r\n".to_owned(),
+                };
+                tell.send(words.join(" ")).unwrap();
+                (&stream).write_all(reply.as_bytes()).unwrap();
+            }
+        });
+        let database = Database { url, kind: DatabaseKind::Redis, password: None, reader: None, workload: None, replicas: 1, ca: None };
+        let environment = crate::config::Environment { databases: [("db".to_owned(), database)].into(), ..Default::default() };
+        let real = Real::new(Arc::default(), environment).unwrap();
+        let cancel = crate::platform::Cancel::default();
+        let ask = |words: &[&str]| {
+            let command = words.iter().map(|word| (*word).to_owned()).collect();
+            let op = crate::model::Read::Redis { database: "db".into(), command, timeout: Duration::from_secs(5) };
+            crate::platform::Observe::read(&real, &op, &crate::platform::Cx { cancel: &cancel, progress: &|_| {} })
+        };
+        assert_eq!(ask(&["GET", "small"]).unwrap().value, "value".into());
+        assert_eq!(ask(&["get", "huge"]).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(ask(&["HGET", "huge", "field"]).unwrap_err().kind, Kind::TooLarge);
+        let asked: Vec<String> = asked.try_iter().filter(|words| !words.starts_with("CLIENT")).collect();
+        assert_eq!(asked, ["STRLEN small", "GET small", "STRLEN huge", "HSTRLEN huge field"]);
     }
 
     #[test]
