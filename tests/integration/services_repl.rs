@@ -41,24 +41,28 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
     let mut screen = begun(&project, &[]);
     screen.has("prod! > ").has("changes are REAL").enter("get(\"deployment/api\").spec.replicas").has("\n3\n");
     // No is an error that the sitting survives, and nothing is sent.
-    screen.send(&format!("scale(\"api\", 2){ENTER}")).until("[y]es [n]o [s]tep [a]ll s[k]ip [q]uit").has("prod: scale deployment/api");
+    screen
+        .send(&format!("scale(\"api\", 2){ENTER}"))
+        .asked()
+        .has("[y]es [n]o [s]tep [a]ll s[k]ip [q]uit")
+        .has("prod: scale deployment/api");
     screen.has("spec.replicas: 3 → 2").has("kubectl --context=test -n ").enter("n").has("error[not_confirmed]");
     assert_eq!(replicas(&namespace), "3");
     // A person's "quit" ends the call, not the sitting.
     screen
         .clear()
         .send(&format!("scale(\"api\", 2){ENTER}"))
-        .until("[q]uit")
+        .asked()
         .enter("q")
         .has("a person stopped the run")
         .enter("1 + 1")
         .has("\n2\n");
-    screen.clear().send(&format!("scale(\"api\", 2){ENTER}")).until("[q]uit").enter("y").has("spec.replicas 3 → 2  changed");
+    screen.clear().send(&format!("scale(\"api\", 2){ENTER}")).asked().enter("y").has("spec.replicas 3 → 2  changed");
     assert_eq!(replicas(&namespace), "2");
     // What changes while the question stands is asked about anew.
-    screen.clear().send(&format!("scale(\"api\", 1){ENTER}")).until("spec.replicas: 2 → 1");
+    screen.clear().send(&format!("scale(\"api\", 1){ENTER}")).asked().has("spec.replicas: 2 → 1");
     kubectl(&["-n", &namespace, "scale", "deployment/api", "--replicas=4"]);
-    screen.send("y\r").until("spec.replicas: 4 → 1").has("this changed while the question stood").enter("n").has("not confirmed");
+    screen.send("y\r").asked().has("spec.replicas: 4 → 1").has("this changed while the question stood").enter("n").has("not confirmed");
     assert_eq!(replicas(&namespace), "4");
     kubectl(&["-n", &namespace, "scale", "deployment/api", "--replicas=2"]);
     // Elsewhere is said, and the bare name is no yes for it.
@@ -66,34 +70,27 @@ fn a_change_in_a_protected_environment_names_it_and_asks() {
     kubectl(&["create", "namespace", &other]);
     kubectl(&["-n", &other, "create", "deployment", "api", "--image=registry.example/api:1", "--replicas=1"]);
     screen.clear().send(&format!("scale(\"api\", 0, #{{ namespace: \"{other}\" }}){ENTER}"));
-    screen.until(&format!("type {other}/deployment/api to go ahead")).has(&format!("prod: scale {other}/deployment/api"));
+    screen.asked().has(&format!("type {other}/deployment/api to go ahead")).has(&format!("prod: scale {other}/deployment/api"));
     screen.enter("api").has("not confirmed");
     // None at all is severe, and wants the name.
-    screen.clear().send(&format!("scale(\"api\", 0){ENTER}")).until("type api to go ahead").enter("y").has("not confirmed");
+    screen.clear().send(&format!("scale(\"api\", 0){ENTER}")).asked().has("type api to go ahead").enter("y").has("not confirmed");
     // Back up is mild by the policy; `:undo` asks all the same.
     screen
         .clear()
         .send(&format!(":undo{ENTER}"))
-        .until("prod: take back scale of deployment/api?")
+        .asked()
+        .has("prod: take back scale of deployment/api?")
         .enter("y")
         .has("spec.replicas 2 → 3  changed");
     assert_eq!(replicas(&namespace), "3");
     // What somebody else did in between is told before it is taken back.
     screen.clear().send(&format!("scale(\"api\", 4){ENTER}")).prompted().has("spec.replicas 3 → 4  changed");
     kubectl(&["-n", &namespace, "scale", "deployment/api", "--replicas=5"]);
-    screen.clear().send(&format!(":undo{ENTER}")).until("[y]es [n]o").has("somebody has changed it since: spec.replicas: 4 → 5");
+    screen.clear().send(&format!(":undo{ENTER}")).asked().has("somebody has changed it since: spec.replicas: 4 → 5");
     screen.enter("n").has("the change of deployment/api was not confirmed (person)").has_not("= help");
     assert_eq!(replicas(&namespace), "5");
     // Ctrl-C at a question is a no.
-    screen
-        .clear()
-        .send(&format!("restart(\"api\"){ENTER}"))
-        .until("[q]uit")
-        .send(CTRL_C)
-        .prompted()
-        .has("error[")
-        .enter("2 + 2")
-        .has("\n4\n");
+    screen.clear().send(&format!("restart(\"api\"){ENTER}")).asked().send(CTRL_C).prompted().has("error[").enter("2 + 2").has("\n4\n");
     screen.send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
     let ran = project.run(["log", "verify", "last"]).status(0).stdout_has("to the run's end");

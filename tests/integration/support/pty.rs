@@ -19,6 +19,9 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// What the line editor writes whenever it begins to read a line.
 const READS: &[u8] = b"\x1b[?2004h";
 
+/// What a question's choices end with.
+const CHOICES: [&str; 2] = ["[n]o", "[q]uit"];
+
 pub const TAB: &str = "\t";
 pub const ENTER: &str = "\r";
 pub const CTRL_C: &str = "\x03";
@@ -31,8 +34,10 @@ pub struct Screen {
     master: File,
     reader: Option<JoinHandle<()>>,
     seen: Arc<Mutex<Seen>>,
-    /// How many lines the editor has begun to read before the last thing was sent.
+    /// How many lines the editor had begun to read when something was last sent.
     lines: usize,
+    /// How many questions had been asked by then.
+    questions: usize,
 }
 
 struct Seen {
@@ -69,7 +74,7 @@ impl Project {
                 seen.raw.extend_from_slice(&part[..read]);
             }
         });
-        Screen { child, master, reader: Some(reader), seen, lines: 0 }
+        Screen { child, master, reader: Some(reader), seen, lines: 0, questions: 0 }
     }
 }
 
@@ -77,7 +82,7 @@ impl Screen {
     /// Types.
     #[track_caller]
     pub fn send(&mut self, text: &str) -> &mut Self {
-        self.lines = self.lines_read();
+        (self.lines, self.questions) = (self.times_written(READS), self.questions_asked());
         self.master.write_all(text.as_bytes()).unwrap();
         self
     }
@@ -92,7 +97,17 @@ impl Screen {
     #[track_caller]
     pub fn prompted(&mut self) -> &mut Self {
         let before = self.lines;
-        self.wait("the next prompt", |screen| screen.lines_read() > before && screen.cursor_line().contains(" >"))
+        self.wait("the next prompt", |screen| screen.times_written(READS) > before && screen.cursor_line().contains(" >"))
+    }
+
+    /// Waits until a question can be answered that had not been asked when something was last sent: what is typed before is dropped.
+    #[track_caller]
+    pub fn asked(&mut self) -> &mut Self {
+        let before = self.questions;
+        self.wait("the next question", |screen| {
+            let line = screen.cursor_line();
+            screen.questions_asked() > before && CHOICES.iter().any(|choice| line.trim_end().ends_with(choice))
+        })
     }
 
     /// Clears the screen at the prompt, so that what is looked for next is new.
@@ -108,12 +123,6 @@ impl Screen {
     #[track_caller]
     pub fn until(&mut self, text: &str) -> &mut Self {
         self.wait(&format!("{text:?}"), |screen| screen.text().contains(text))
-    }
-
-    /// Waits until the screen has a text so many times.
-    #[track_caller]
-    pub fn times(&mut self, text: &str, times: usize) -> &mut Self {
-        self.wait(&format!("{text:?} {times} times"), |screen| screen.text().matches(text).count() >= times)
     }
 
     /// Waits until the screen has a text no more.
@@ -175,9 +184,13 @@ impl Screen {
         String::from_utf8_lossy(&self.seen.lock().unwrap().raw).into_owned()
     }
 
-    fn lines_read(&self) -> usize {
+    fn questions_asked(&self) -> usize {
+        CHOICES.iter().map(|choice| self.times_written(choice.as_bytes())).sum()
+    }
+
+    fn times_written(&self, bytes: &[u8]) -> usize {
         let seen = self.seen.lock().unwrap();
-        seen.raw.windows(READS.len()).filter(|part| *part == READS).count()
+        seen.raw.windows(bytes.len()).filter(|part| *part == bytes).count()
     }
 
     /// Sends a signal to this process alone.
