@@ -22,7 +22,7 @@ pub(super) fn bench(criterion: &mut Criterion) {
     let world = World::healthy(config.clone(), config.world_environment(None).unwrap(), Timestamp::UNIX_EPOCH).unwrap();
     let object = Read::Object(ObjectRef::new(ResourceKind::find("deployment").unwrap(), &world.environment().namespace, "api-gateway"));
     let cancel = Cancel::default();
-    let read = || world.read(&object, &Cx { cancel: &cancel, progress: &|_| {} }).unwrap().value;
+    let read = || world.read(&object, &Cx::quiet(&cancel)).unwrap().value;
     criterion.bench_function("part/read of a settled object", |bencher| bencher.iter(read));
 
     let deployment = read();

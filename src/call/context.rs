@@ -35,16 +35,14 @@ impl<'a> Cx<'a> {
     /// Performs one read; the answer is masked.
     pub fn read(&self, op: &Read) -> Result<Value, Failure> {
         self.pipeline.latch.check()?;
-        let progress = |text: &str| self.progress(text);
-        let answer = self.pipeline.platform.read(op, &self.platform_cx(&progress));
+        let answer = self.with(|cx| self.pipeline.platform.read(op, cx));
         self.taken(op, answer)
     }
 
     /// Performs many reads, at the same time where the platform can; answers in the order of the reads.
     pub fn read_all(&self, ops: &[Read]) -> Result<Vec<Result<Value, Failure>>, Failure> {
         self.pipeline.latch.check()?;
-        let progress = |text: &str| self.progress(text);
-        let answers = self.pipeline.platform.read_all(ops, &self.platform_cx(&progress));
+        let answers = self.with(|cx| self.pipeline.platform.read_all(ops, cx));
         Ok(ops.iter().zip(answers).map(|(op, answer)| self.taken(op, answer)).collect())
     }
 
@@ -178,7 +176,13 @@ impl<'a> Cx<'a> {
         self.provenance.get()
     }
 
-    pub(super) fn platform_cx<'b>(&'b self, progress: &'b dyn Fn(&str)) -> platform::Cx<'b> {
-        platform::Cx { cancel: self.pipeline.latch.cancel(), progress }
+    /// Has the platform do something: with a way to be cancelled, to say what it waits for, and to mask what it writes to files.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&platform::Cx<'_>) -> T) -> T {
+        let progress = |text: &str| self.progress(text);
+        let mask = |text: String| {
+            self.pipeline.learn();
+            self.pipeline.masker.text(text)
+        };
+        work(&platform::Cx { cancel: self.pipeline.latch.cancel(), progress: &progress, mask: &mask })
     }
 }

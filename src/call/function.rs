@@ -26,11 +26,16 @@ pub enum Body {
     Read(fn(&Args, &Cx<'_>) -> Result<Value, Failure>),
     /// Changes systems: the writes it lowers to (found by reads only), and the answer made of what became of them.
     Change(Plan, Shape),
+    /// Changes systems, or only looks where what is asked is known to change nothing.
+    Act(Reading, Plan, Shape),
     /// Tells people.
     Notify(Plan, Shape),
     /// Calls closures: the engine binds it by name.
     Flow,
 }
+
+/// The answer where what is asked is known to change nothing (the configuration lists it); none where it may change something.
+pub type Reading = fn(&Args, &Cx<'_>) -> Result<Option<Value>, Failure>;
 
 /// Lowers a call to writes, by reads only.
 pub type Plan = fn(&Args, &Cx<'_>) -> Result<Vec<Write>, Failure>;
@@ -56,7 +61,7 @@ impl Function {
             Body::Pure(_) => Effect::Pure,
             Body::Local(_) | Body::Output(_) | Body::Flow => Effect::Local,
             Body::Read(_) => Effect::Read,
-            Body::Change(..) => Effect::Change,
+            Body::Change(..) | Body::Act(..) => Effect::Change,
             Body::Notify(..) => Effect::Notify,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::ledger::Change;
-use crate::model::{Call, CallId, Failure, Key, Kind, Secret, Unsent, Value};
+use crate::model::{Call, CallId, Failure, Key, Kind, Map, Secret, Unsent, Value};
 
 /// One recorded call.
 #[derive(Clone, Debug)]
@@ -117,7 +117,12 @@ fn diverged(message: String) -> Failure {
 pub fn as_recorded(value: &Value) -> Value {
     match value {
         Value::Secret(secret) => crate::map! { "$secret" => secret.name() },
-        Value::Unsent(unsent) => crate::map! { "$unsent" => unsent.call.to_string(), "function" => unsent.function.clone() },
+        Value::Unsent(Unsent { call, function, known }) if known.is_empty() => {
+            crate::map! { "$unsent" => call.to_string(), "function" => function.clone() }
+        }
+        Value::Unsent(Unsent { call, function, known }) => {
+            crate::map! { "$unsent" => call.to_string(), "function" => function.clone(), "known" => known.clone() }
+        }
         Value::List(items) => items.iter().map(as_recorded).collect::<Vec<_>>().into(),
         Value::Map(map) => Value::Map(map.iter().map(|(key, item)| (key.clone(), as_recorded(item))).collect()),
         // JSON knows no infinities: they read back as null.
@@ -156,7 +161,11 @@ pub fn revived(value: Value) -> Value {
             let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
             match (map.len(), text("$secret"), text("$unsent").and_then(|id| id.parse().ok()), text("function")) {
                 (1, Some(name), ..) => Value::Secret(Secret::new(name, "")),
-                (2, _, Some(call), Some(function)) => Value::Unsent(Unsent { call, function }),
+                (2, _, Some(call), Some(function)) => Value::Unsent(Unsent { call, function, known: Map::new() }),
+                (3, _, Some(call), Some(function)) if map.get("known").is_some_and(|known| known.as_map().is_some()) => {
+                    let known = map.get("known").and_then(Value::as_map).cloned().unwrap_or_default();
+                    Value::Unsent(Unsent { call, function, known })
+                }
                 _ => {
                     let plain = |key: Key| if dollars(&key) > 1 { key[1..].into() } else { key };
                     Value::Map(map.into_iter().map(|(key, item)| (plain(key), revived(item))).collect())
@@ -183,7 +192,8 @@ mod tests {
             map! { "$unsent" => "1", "function" => "notify" },
             map! { "$oid" => "5f", "secret" => "x", "unsent" => "y" },
             Value::Secret(Secret::new("secret/login/password", "hunter2hunter2")),
-            Value::Unsent(Unsent { call, function: "notify".to_owned() }),
+            Value::Unsent(Unsent::new(call.clone(), "notify", Map::new())),
+            Value::Unsent(Unsent::new(call, "exec", Map::from_iter([("exit_code", 0.into())]))),
             0.1.into(),
         ]);
         let read: Value = serde_json::from_str(&escaped(&value).to_string()).unwrap();

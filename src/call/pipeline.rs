@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::function::{Plan, Shape};
 use super::history::{History, Recorded};
 use super::ledger::{Change, Finding, Found, Inverse, Ledger};
 use super::mask::{self, MASK, Masker};
@@ -86,19 +87,25 @@ impl Pipeline {
             Ok(Some(recorded)) => self.replay(function, &call, values, recorded, started),
             Ok(None) => match (function.body, self.bind(function, &call, values)) {
                 (_, Err(failure)) => self.ended(function, &call, started, Provenance::Live, Err(failure)),
-                (Body::Change(plan, shape) | Body::Notify(plan, shape), Ok(args)) => {
+                (Body::Act(reading, plan, shape), Ok(args)) => {
                     let cx = Cx::new(self, &call, started);
-                    match plan(&args, &cx).and_then(|writes| self.prepare(writes, &cx)) {
-                        Ok(prepared) => self.write(function, &call, &args, prepared, shape, &cx, started),
-                        Err(failure) => self.ended(function, &call, started, cx.provenance(), Err(failure)),
+                    match reading(&args, &cx).transpose() {
+                        None => self.change(function, &call, &args, (plan, shape), &cx, started),
+                        Some(result) => {
+                            let call = Call { effect: Effect::Read, ..call.clone() };
+                            self.ended(function, &call, started, cx.provenance(), result)
+                        }
                     }
+                }
+                (Body::Change(plan, shape) | Body::Notify(plan, shape), Ok(args)) => {
+                    self.change(function, &call, &args, (plan, shape), &Cx::new(self, &call, started), started)
                 }
                 (body, Ok(args)) => {
                     let cx = Cx::new(self, &call, started);
                     let result = match body {
                         Body::Pure(compute) => compute(&args),
                         Body::Local(run) | Body::Output(run) | Body::Read(run) => run(&args, &cx),
-                        Body::Change(..) | Body::Notify(..) | Body::Flow => Ok(Value::Null),
+                        Body::Change(..) | Body::Act(..) | Body::Notify(..) | Body::Flow => Ok(Value::Null),
                     };
                     self.ended(function, &call, started, cx.provenance(), result)
                 }
@@ -108,10 +115,24 @@ impl Pipeline {
         self.finish(&call, started, result)
     }
 
+    fn change(
+        &self,
+        function: &'static Function,
+        call: &Call,
+        args: &Args,
+        (plan, shape): (Plan, Shape),
+        cx: &Cx<'_>,
+        started: Duration,
+    ) -> Result<Value, Failure> {
+        match plan(args, cx).and_then(|writes| self.prepare(writes, cx)) {
+            Ok(prepared) => self.write(function, call, args, prepared, shape, cx, started),
+            Err(failure) => self.ended(function, call, started, cx.provenance(), Err(failure)),
+        }
+    }
+
     // 4. Prepare each write: pre-image, prediction, inverse, probe, equivalent. Nothing leaves but reads and server dry-runs.
     fn prepare(&self, writes: Vec<crate::model::Write>, cx: &Cx<'_>) -> Result<Vec<Prepared>, Failure> {
-        let progress = |text: &str| cx.progress(text);
-        let prepared = writes.into_iter().map(|write| self.platform.prepare(write, &cx.platform_cx(&progress)));
+        let prepared = writes.into_iter().map(|write| cx.with(|cx| self.platform.prepare(write, cx)));
         let shown = prepared.map(|prepared| {
             self.learn();
             match self.masker.prepared(prepared?) {
@@ -129,7 +150,7 @@ impl Pipeline {
         call: &Call,
         args: &Args,
         prepared: Vec<Prepared>,
-        shape: super::function::Shape,
+        shape: Shape,
         cx: &Cx<'_>,
         started: Duration,
     ) -> Result<Value, Failure> {
@@ -165,8 +186,7 @@ impl Pipeline {
                 self.journal.sync().map_err(|failure| self.tripped(failure))?;
             }
             // 7. Perform, on the platform or in the rehearsal; what was stopped here is on record as not sent.
-            let progress = |text: &str| cx.progress(text);
-            let result = self.latch.check().and_then(|()| self.platform.write(&prepared, &cx.platform_cx(&progress)));
+            let result = self.latch.check().and_then(|()| cx.with(|cx| self.platform.write(&prepared, cx)));
             // 8. Mask what came back.
             self.learn();
             let result = result.map_err(|failure| self.masker.told(failure).on(prepared.target.clone()));
@@ -181,7 +201,11 @@ impl Pipeline {
             let provenance = result.as_ref().map_or(Provenance::Live, |answer| answer.provenance);
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
             let answer = outcome.map(|()| if of == 1 { self.answer(function, call, args, &done, shape) } else { Value::Null });
-            let recorded = self.append(&record::outcome(call, number, &change, self.ms_since(started), provenance, &answer));
+            let (answer, bytes) = fitting(answer);
+            let ending = record::ending(&self.journal, function, self.ms_since(started), provenance, &answer, bytes);
+            let recorded = ending
+                .map_err(|failure| self.tripped(failure))
+                .and_then(|ending| self.append(&record::outcome(call, number, &change, ending)));
             // What was done is told even where it could not be put on record.
             self.changed(call, change);
             recorded?;
@@ -223,11 +247,13 @@ impl Pipeline {
         }
     }
 
-    /// A change's answer. What a message would have been answered in a rehearsal nobody can know.
-    fn answer(&self, function: &Function, call: &Call, args: &Args, done: &[Done], shape: super::function::Shape) -> Value {
-        match (self.mode, function.body, option(args, "assume")) {
-            (Mode::Rehearse, Body::Notify(..), Some(assumed)) => assumed.clone(),
-            (Mode::Rehearse, Body::Notify(..), None) => Value::Unsent(Unsent { call: call.id.clone(), function: call.function.to_owned() }),
+    /// A change's answer. What a system would have answered in a rehearsal nobody can know.
+    fn answer(&self, function: &Function, call: &Call, args: &Args, done: &[Done], shape: Shape) -> Value {
+        let unsent = done.iter().find(|done| done.answer.is_some() && !done.prepared.write.is_predictable());
+        match (self.mode, unsent) {
+            (Mode::Rehearse, Some(unsent)) => option(args, "assume")
+                .cloned()
+                .unwrap_or_else(|| Value::Unsent(Unsent::new(call.id.clone(), function.spec.name, unsent.prepared.write.assumed()))),
             _ => shape(args, done),
         }
     }
@@ -313,8 +339,8 @@ impl Pipeline {
         let targeted = function.spec.params.first().is_some_and(|param| param.ty.is_target());
         let target = values.first().filter(|_| targeted).and_then(Value::as_str).map(str::to_owned);
         let args = values.iter().enumerate().map(|(number, value)| match function.spec.params.get(number) {
-            // What may be anything is for showing, and may hold personal data: its shape is on record, not its content.
-            Some(param) if param.ty == Type::Any => journal::shape(value).into(),
+            // What is shown or sent may hold personal data: its shape is on record, not its content.
+            Some(param) if matches!(param.ty, Type::Any | Type::Body) => journal::shape(value).into(),
             _ => self.masker.value(value.clone()),
         });
         Call {
@@ -387,13 +413,7 @@ impl Pipeline {
         provenance: Provenance,
         result: Result<Value, Failure>,
     ) -> Result<Value, Failure> {
-        let bytes = result.as_ref().map_or(0, record::size);
-        let result = match result {
-            Ok(_) if bytes > MOST_BYTES => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
-                .hint("ask for less: `limit`, `tail`, `grep`, a count, a selector")),
-            Ok(value) if value.is_deeper(DEEPEST) => Err(too_deep("the answer")),
-            other => other,
-        };
+        let (result, bytes) = fitting(result);
         let result = result.map_err(|failure| match &call.target {
             Some(target) => failure.on(target.clone()),
             None => failure,
@@ -401,8 +421,8 @@ impl Pipeline {
         if provenance == Provenance::Stale {
             self.ledger().stale += 1;
         }
-        let line = record::call(&self.journal, function, call, self.ms_since(started), provenance, &result, bytes)
-            .map_err(|failure| self.tripped(failure))?;
+        let ending = record::ending(&self.journal, function, self.ms_since(started), provenance, &result, bytes);
+        let line = record::call(call, ending.map_err(|failure| self.tripped(failure))?);
         self.append(&Entry::Call(line))?;
         result.map_err(|failure| self.tripped(failure))
     }
@@ -485,6 +505,18 @@ impl Pipeline {
     }
 }
 
+/// An answer that a script may hold, with the size of its JSON in bytes.
+fn fitting(answer: Result<Value, Failure>) -> (Result<Value, Failure>, usize) {
+    let bytes = answer.as_ref().map_or(0, record::size);
+    let answer = match answer {
+        Ok(_) if bytes > MOST_BYTES => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
+            .hint("ask for less: `limit`, `tail`, `grep`, a count, a selector")),
+        Ok(value) if value.is_deeper(DEEPEST) => Err(too_deep("the answer")),
+        other => other,
+    };
+    (answer, bytes)
+}
+
 /// The failure of a value that could be written to the journal and not be read again.
 fn too_deep(what: &str) -> Failure {
     Failure::new(Kind::TooLarge, format!("{what} has more than {DEEPEST} arrays or maps in one another"))
@@ -508,7 +540,7 @@ pub fn public_names(config: &Config) -> BTreeSet<String> {
 
 /// The failure of a script that goes on with an answer that nobody has. It ends the run.
 pub fn unknowable(unsent: &Unsent, what: &str) -> Failure {
-    let Unsent { call, function } = unsent;
+    let Unsent { call, function, .. } = unsent;
     Failure::new(Kind::Failed, format!("the answer of `{function}` (call {call}) was {what}, but the rehearsal did not send that call"))
         .hint(format!("say what to go on with: `{function}(…, #{{ assume: #{{ … }} }})`"))
         .sent(Sent::No)

@@ -58,16 +58,20 @@ fn head(call: &Call) -> CallHead<'_> {
     }
 }
 
-/// A call's one line; `bytes` is the answer's size. What may hold personal data goes beside the journal.
-pub(super) fn call<'a>(
+/// A call's one line.
+pub(super) fn call<'a>(call: &'a Call, end: Ending<'a>) -> CallLine<'a> {
+    CallLine { call: head(call), end }
+}
+
+/// How a call or a write ended; `bytes` is the answer's size. What may hold personal data goes beside the journal.
+pub(super) fn ending<'a>(
     journal: &Writer,
     function: &Function,
-    call: &'a Call,
     ms: f64,
     provenance: Provenance,
     result: &'a Result<Value, Failure>,
     bytes: usize,
-) -> Result<CallLine<'a>, Failure> {
+) -> Result<Ending<'a>, Failure> {
     let mut end = Ending { ms, provenance, answer: None, payload: None, failure: None };
     match result {
         Err(failure) => end.failure = Some(Cow::Borrowed(failure)),
@@ -75,7 +79,7 @@ pub(super) fn call<'a>(
         Ok(value) if function.spec.keep != Keep::Line || bytes > INLINE_BYTES => end.payload = Some(journal.payload(&escaped(value))?),
         Ok(value) => end.answer = Some(escaped(value)),
     }
-    Ok(CallLine { call: head(call), end })
+    Ok(end)
 }
 
 /// About the size of a value's JSON, in bytes; counts without rendering.
@@ -148,6 +152,15 @@ fn as_data(write: &Write) -> Value {
             "verb" => match verb { PatchVerb::Scale => "scale", PatchVerb::Restart => "restart", PatchVerb::Patch => "patch" },
             "timeout_ms" => millis(*timeout),
         },
+        Write::Http(request) => crate::map! {
+            "http" => request.method,
+            "url" => request.url.clone(),
+            "service" => request.service.clone(),
+            "headers" => request.headers.iter().map(|(name, value)| vec![name.as_str().into(), value.clone()].into()).collect::<Vec<Value>>(),
+            "body" => request.body.clone(),
+            "ok_status" => request.ok_status.as_ref().map(|listed| listed.iter().copied().map(Value::Int).collect::<Vec<_>>()),
+            "timeout_ms" => millis(request.timeout),
+        },
         Write::Send(message) => crate::map! {
             "send" => message.text.clone(),
             "channel" => message.channel.clone(),
@@ -206,23 +219,6 @@ pub(super) fn change(call: &Call, tier: Tier, mode: Mode, prepared: &Prepared, a
 }
 
 /// The line of a write's end. A call's only write carries the call's answer.
-pub(super) fn outcome<'a>(
-    call: &Call,
-    number: u32,
-    change: &'a Change,
-    ms: f64,
-    provenance: Provenance,
-    answer: &'a Result<Value, Failure>,
-) -> Entry<'a> {
-    let (answer, failure) = match answer {
-        Ok(Value::Null) => (None, None),
-        Ok(answer) => (Some(escaped(answer)), None),
-        Err(failure) => (None, Some(Cow::Borrowed(failure))),
-    };
-    Entry::Outcome(Outcome {
-        id: call.id.clone(),
-        write: number,
-        status: Cow::Borrowed(&change.status),
-        end: Ending { ms, provenance, answer, payload: None, failure },
-    })
+pub(super) fn outcome<'a>(call: &Call, number: u32, change: &'a Change, end: Ending<'a>) -> Entry<'a> {
+    Entry::Outcome(Outcome { id: call.id.clone(), write: number, status: Cow::Borrowed(&change.status), end })
 }

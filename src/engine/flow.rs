@@ -144,7 +144,7 @@ fn unproven(shared: &Shared, ctx: &NativeCallContext<'_>, args: &Args, failure: 
     let fail = |failure: Failure| thrown(&failure, Some(&at));
     let Opened { call: own, started, .. } = pipeline.open(&specs::retry::RETRY, Vec::new(), at.clone(), &frame(ctx)).map_err(fail)?;
     pipeline.finding(&own, Found::Unproven, format!("what was tried did not succeed: {}", failure.message));
-    let unknown = || Value::Unsent(Unsent { call: own.id.clone(), function: own.function.to_owned() });
+    let unknown = || Value::Unsent(Unsent::new(own.id.clone(), own.function, crate::model::Map::new()));
     let answer = args.option("assume").cloned().unwrap_or_else(unknown);
     pipeline.close(&specs::retry::RETRY, &own, started, Ok(answer)).map(|answer| to_dynamic(&answer)).map_err(fail)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use super::bind::position;
-use super::convert::to_value;
+use super::convert::{to_dynamic, to_value};
 use super::failure::thrown;
 use crate::call::Latch;
 use crate::call::mask::MASK;
@@ -75,7 +75,10 @@ pub fn register(engine: &mut Engine, latch: &Arc<Latch>) {
     });
     let (getter, number) = (stop.clone(), stop.clone());
     engine.register_indexer_get(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, field: ImmutableString| {
-        getter(&ctx, unsent, &format!("asked for `{field}`"))
+        match unsent.0.known.get(field.as_str()) {
+            Some(known) => Ok(to_dynamic(known)),
+            None => getter(&ctx, unsent, &format!("asked for `{field}`")),
+        }
     });
     engine.register_indexer_get(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, index: i64| {
         number(&ctx, unsent, &format!("asked for `{index}`"))

@@ -7,6 +7,7 @@ pub mod incident;
 pub mod machine;
 pub mod nodes;
 pub mod people;
+pub mod saves;
 pub mod targets;
 pub mod values;
 pub mod workloads;
@@ -25,8 +26,12 @@ pub static FUNCTIONS: &[&Function] = &[
     &workloads::wait_ready::WAIT_READY,
     &nodes::cluster_info::CLUSTER_INFO,
     &nodes::nodes_list::NODES,
+    &http::http_delete::HTTP_DELETE,
     &http::http_get::HTTP_GET,
     &http::http_health::HTTP_HEALTH,
+    &http::http_patch::HTTP_PATCH,
+    &http::http_post::HTTP_POST,
+    &http::http_put::HTTP_PUT,
     &data::mongo::MONGO,
     &data::redis::REDIS,
     &data::sql::SQL,

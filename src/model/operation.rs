@@ -1,8 +1,9 @@
 //! Operations: the primitive reads and writes that every call lowers to.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Failure, ObjectRef, Provenance, ResourceKind, Value};
+use super::{Failure, Map, ObjectRef, Provenance, ResourceKind, Value};
 
 /// A primitive look at a system.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +61,8 @@ pub enum Write {
         /// The longest wait.
         timeout: Duration,
     },
+    /// One HTTP request that may change something: `#{ status, headers, body, latency_ms, timings }`; any status is an answer.
+    Http(HttpRequest),
     /// A message to a channel.
     Send(Message),
 }
@@ -121,6 +124,17 @@ pub struct LogQuery {
     pub timeout: Duration,
 }
 
+/// A new file that an answer is streamed to instead of being held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Save {
+    /// Where it will be: absolute, links resolved, in a folder that exists.
+    pub path: PathBuf,
+    /// How the script says it.
+    pub shown: String,
+    /// Whether it is written at all; in a rehearsal it is only counted.
+    pub keep: bool,
+}
+
 /// One HTTP request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpRequest {
@@ -132,10 +146,27 @@ pub struct HttpRequest {
     pub url: String,
     /// Header names and values; secrets are opened by the connector.
     pub headers: Vec<(String, Value)>,
-    /// The body's bytes as text, if any.
-    pub body: Option<String>,
+    /// The body, if any: text as it is, anything else as JSON; secrets are opened by the connector.
+    pub body: Option<Value>,
+    /// Statuses that are no failure; none for 200 to 299, and for any where the request only reads.
+    pub ok_status: Option<Vec<i64>>,
     /// The longest wait, connecting and reading included.
     pub timeout: Duration,
+}
+
+impl HttpRequest {
+    /// What it is about, in the script's words: the service with its path, or the URL without its query.
+    pub fn target(&self) -> String {
+        let (address, _) = self.url.split_once(['?', '#']).unwrap_or((&self.url, ""));
+        let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+        match &self.service {
+            Some(service) if path.is_empty() => service.clone(),
+            Some(service) => format!("{service}/{path}"),
+            None => format!("{scheme}://{place}/{path}"),
+        }
+    }
 }
 
 /// One SQL statement.
@@ -232,6 +263,7 @@ impl Write {
     pub fn timeout(&self) -> Duration {
         match self {
             Write::Patch { timeout, .. } => *timeout,
+            Write::Http(request) => request.timeout,
             Write::Send(message) => message.timeout,
         }
     }
@@ -240,7 +272,23 @@ impl Write {
     pub fn target(&self) -> String {
         match self {
             Write::Patch { object, .. } => object.to_string(),
+            Write::Http(request) => request.target(),
             Write::Send(message) => message.channel.clone(),
+        }
+    }
+
+    /// Whether a rehearsal can tell what its answer would be.
+    pub fn is_predictable(&self) -> bool {
+        match self {
+            Write::Patch { .. } => true,
+            Write::Http(_) | Write::Send(_) => false,
+        }
+    }
+
+    /// What can be said of an answer that cannot be predicted.
+    pub fn assumed(&self) -> Map {
+        match self {
+            Write::Patch { .. } | Write::Http(_) | Write::Send(_) => Map::new(),
         }
     }
 }

@@ -101,6 +101,8 @@ pub enum Type {
     List,
     /// A map.
     Map,
+    /// What is sent as it is: text, or a map or an array as JSON, secrets among it. Its shape is on record, not its content.
+    Body,
     /// Anything at all; only these may be unsent answers.
     Any,
     /// A closure.
@@ -136,6 +138,7 @@ impl Type {
             Type::Ints => "array of ints".into(),
             Type::List => "array".into(),
             Type::Map => "map".into(),
+            Type::Body => "string, map or array".into(),
             Type::Any => "any value".into(),
             Type::Closure => "closure".into(),
             Type::Closures => "array of closures".into(),
@@ -150,7 +153,8 @@ impl Type {
             | (Type::Services, Value::Map(_))
             | (Type::Bool, Value::Bool(_))
             | (Type::List, Value::List(_))
-            | (Type::Map, Value::Map(_)) => true,
+            | (Type::Map, Value::Map(_))
+            | (Type::Body, Value::Str(_) | Value::Map(_) | Value::List(_) | Value::Secret(_)) => true,
             (ty, Value::Str(_)) if ty.is_text() => true,
             (Type::Services, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Str(_) | Value::Map(_))),
             (Type::Targets | Type::Workloads | Type::Channels | Type::Strings, Value::List(items)) => strings(items),
@@ -207,6 +211,7 @@ impl Type {
             Type::Int(..) => kind == "int",
             Type::Bool => kind == "bool",
             Type::Map => kind == "map",
+            Type::Body => matches!(kind, "string" | "map" | "array"),
             Type::Closure => kind == "closure",
             _ => kind == "array",
         }
@@ -384,7 +389,7 @@ impl Spec {
     pub fn last_is_options(&self, count: usize) -> bool {
         !self.options.is_empty()
             && count > self.params.iter().filter(|param| param.required).count()
-            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Any | Type::Services))
+            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Body | Type::Any | Type::Services))
     }
 
     /// The error of a number of arguments, options apart, that it does not take.
@@ -430,6 +435,11 @@ impl Args {
         }
     }
 
+    /// Whether no option was given.
+    pub fn options_are_empty(&self) -> bool {
+        self.options.is_empty()
+    }
+
     /// An option that was given.
     pub fn option(&self, key: &str) -> Option<&Value> {
         debug_assert!(self.spec.options.iter().any(|option| option.name == key), "{} has no option {key}", self.spec.name);
@@ -450,6 +460,11 @@ impl Args {
             Some(value) => value.as_int(),
             None => self.default(key)?.parse().ok(),
         }
+    }
+
+    /// An option as whole numbers, if it was given.
+    pub fn option_ints(&self, key: &str) -> Option<Vec<i64>> {
+        self.option(key)?.as_list().map(|items| items.iter().filter_map(Value::as_int).collect())
     }
 
     /// An option as a truth value, or its stated default, or false.

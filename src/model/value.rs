@@ -81,6 +81,15 @@ pub struct Unsent {
     pub call: CallId,
     /// The function's name, for the message.
     pub function: String,
+    /// The fields that can be said all the same, such as the `exit_code` of 0 without which the script would have ended.
+    pub known: Map,
+}
+
+impl Unsent {
+    /// The stand-in for a call's answer, with what can be said of it all the same.
+    pub fn new(call: CallId, function: &str, known: Map) -> Self {
+        Self { call, function: function.to_owned(), known }
+    }
 }
 
 impl Value {
@@ -250,9 +259,12 @@ impl Serialize for Value {
                 map.end()
             }
             Value::Unsent(unsent) => {
-                let mut map = serializer.serialize_map(Some(2))?;
+                let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("$unsent", &unsent.call.to_string())?;
                 map.serialize_entry("function", &unsent.function)?;
+                if !unsent.known.is_empty() {
+                    map.serialize_entry("known", &Value::Map(unsent.known.clone()))?;
+                }
                 map.end()
             }
         }

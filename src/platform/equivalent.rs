@@ -1,7 +1,7 @@
 //! The command line that says the same as a write, so that a person could go on by hand.
 
 use crate::config::{ChannelKind, Environment, SecretSource};
-use crate::model::operation::{LogQuery, Message, PatchVerb, Selection};
+use crate::model::operation::{HttpRequest, LogQuery, Message, PatchVerb, Selection};
 use crate::model::text::inert_json;
 use crate::model::{ObjectRef, Read, Value, Write};
 
@@ -19,7 +19,8 @@ pub fn of(write: &Write, environment: &Environment) -> String {
                 }
             }
         }
-        Write::Send(message) => curl(message, environment),
+        Write::Http(request) => http(request),
+        Write::Send(message) => webhook(message, environment),
     }
 }
 
@@ -31,12 +32,7 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         Read::PodMetrics(selection) => format!("{} top pods{}", client(environment), chosen(selection)),
         Read::ClusterInfo => format!("{} cluster-info", client(environment)),
         Read::Logs(query) => logs(query, environment),
-        Read::Http(request) => {
-            let headers: String = request.headers.iter().map(|(name, value)| header(name, value)).collect();
-            let method = if request.method == "GET" { String::new() } else { format!(" -X {}", request.method) };
-            let body = request.body.as_ref().map(|body| format!(" -d {}", quote(body))).unwrap_or_default();
-            format!("curl -sS{method}{headers}{body} {}", quote(&request.url))
-        }
+        Read::Http(request) => http(request),
         Read::Health(request) => format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {}", quote(&request.url)),
         Read::Sql(statement) => {
             let url = quote(&address(environment, &statement.database));
@@ -96,6 +92,28 @@ fn header(name: &str, value: &Value) -> String {
     format!(" -H {}", quote(&format!("{name}: {value}")))
 }
 
+fn http(request: &HttpRequest) -> String {
+    let headers: String = request.headers.iter().map(|(name, value)| header(name, value)).collect();
+    let method = if request.method == "GET" { String::new() } else { format!(" -X {}", request.method) };
+    let body = request.body.as_ref().map(|body| match body {
+        Value::Str(text) => text.clone(),
+        Value::Secret(secret) => format!("<{}>", secret.name()),
+        other => inert_json(&named(other).to_string()).into_owned(),
+    });
+    let body = body.map(|body| format!(" --data-raw {}", quote(&body))).unwrap_or_default();
+    format!("curl -sS{method}{headers}{body} {}", quote(&request.url))
+}
+
+/// A value whose secrets are where they are from.
+fn named(value: &Value) -> Value {
+    match value {
+        Value::Secret(secret) => format!("<{}>", secret.name()).into(),
+        Value::List(items) => items.iter().map(named).collect::<Vec<_>>().into(),
+        Value::Map(map) => Value::Map(map.iter().map(|(key, item)| (key.clone(), named(item))).collect()),
+        plain => plain.clone(),
+    }
+}
+
 fn logs(query: &LogQuery, environment: &Environment) -> String {
     let mut options = format!(" -n {}", query.namespace);
     if let Some(container) = &query.container {
@@ -140,7 +158,7 @@ fn kubectl(environment: &Environment, object: &ObjectRef) -> String {
     format!("{}{namespace}", client(environment))
 }
 
-fn curl(message: &Message, environment: &Environment) -> String {
+fn webhook(message: &Message, environment: &Environment) -> String {
     let channel = environment.channels.get(&message.channel);
     let url = match channel.and_then(|channel| channel.webhook.as_ref().map(|source| (source, channel.url.as_ref()))) {
         Some((SecretSource::Env(name), _)) => format!("\"${name}\""),

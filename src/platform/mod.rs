@@ -12,7 +12,9 @@ pub mod objects;
 pub mod prepare;
 pub mod real;
 pub mod rehearsal;
+pub mod save;
 pub mod slack;
+pub mod status;
 pub mod world;
 
 use crate::config::Environment;
@@ -29,6 +31,15 @@ pub struct Cx<'a> {
     pub cancel: &'a Cancel,
     /// Says what a long operation is waiting for, such as `2 of 3 ready`.
     pub progress: &'a dyn Fn(&str),
+    /// Masks the secrets in a text that goes to a file and not through the pipeline.
+    pub mask: &'a dyn Fn(String) -> String,
+}
+
+impl<'a> Cx<'a> {
+    /// An operation of nobody's run: it says nothing, and knows no secret.
+    pub fn quiet(cancel: &'a Cancel) -> Self {
+        Self { cancel, progress: &|_| {}, mask: &|text| text }
+    }
 }
 
 /// What a platform says of a write that it was asked to validate and not to do.

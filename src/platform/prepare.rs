@@ -20,22 +20,31 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
             prepared.remarks = owners(&prepared, &current, &scalers);
             Ok(prepared)
         }
-        Write::Send(message) => {
-            let equivalent = equivalent::of(&op, observe.environment());
-            Ok(Prepared {
-                target: op.target(),
-                before: Value::Null,
-                after: crate::map! { "text" => message.text.clone() },
-                inverse: None,
-                probe: None,
-                equivalent,
-                refusal: None,
-                validated: None,
-                remarks: Vec::new(),
-                provenance: Provenance::default(),
-                write: op,
-            })
+        Write::Http(request) => {
+            let after = crate::map! { "method" => request.method, "body" => request.body.clone() };
+            Ok(unseen(observe, after, op))
         }
+        Write::Send(message) => {
+            let after = crate::map! { "text" => message.text.clone() };
+            Ok(unseen(observe, after, op))
+        }
+    }
+}
+
+/// Prepares a write of which nobody can say what it changes: `after` is what is sent, and there is no way back.
+fn unseen(observe: &dyn Observe, after: Value, op: Write) -> Prepared {
+    Prepared {
+        target: op.target(),
+        before: Value::Null,
+        after,
+        inverse: None,
+        probe: None,
+        equivalent: equivalent::of(&op, observe.environment()),
+        refusal: None,
+        validated: None,
+        remarks: Vec::new(),
+        provenance: Provenance::default(),
+        write: op,
     }
 }
 

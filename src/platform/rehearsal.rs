@@ -17,7 +17,7 @@ use crate::model::{Answer, Failure, Key, Kind, ObjectRef, Prepared, Provenance, 
 pub struct Rehearsal<B> {
     base: B,
     overlay: Mutex<Objects>,
-    /// A workload, pod or node was altered, so that what runs may differ from what is read.
+    /// Something was altered on which more hangs than its own object, so that what runs may differ from what is read.
     running_altered: AtomicBool,
     /// What would have been waited, in microseconds; below zero after a jump back.
     skipped: AtomicI64,
@@ -168,6 +168,10 @@ impl<B: Observe> Platform for Rehearsal<B> {
                     self.running_altered.store(true, Ordering::Relaxed);
                 }
                 predicted
+            }
+            Write::Http(_) => {
+                self.running_altered.store(true, Ordering::Relaxed);
+                Value::Null
             }
             Write::Send(_) => Value::Null,
         };

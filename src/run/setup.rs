@@ -67,7 +67,7 @@ pub fn stage(request: &Request, config: &Arc<Config>, latch: &Latch) -> Result<S
             let environment = config.environment(name)?;
             let cluster_uid = environment.cluster_uid.clone();
             let real = Real::new(config.clone(), environment)?;
-            let secrets = real.secrets(&platform::Cx { cancel: latch.cancel(), progress: &|_| {} })?;
+            let secrets = real.secrets(&platform::Cx::quiet(latch.cancel()))?;
             Ok(Staged { secrets, cluster_uid, ..staged(wrap(real, mode), "real".to_owned()) })
         }
         Stage::Replay(wanted) => replayed(request, config, wanted),

@@ -4,6 +4,7 @@ use super::request;
 use crate::call::{Body, Cx, Function};
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
 use crate::model::{Failure, Kind, Read, Spec, Tier, Value};
+use crate::platform::status;
 
 /// The function.
 pub static HTTP_GET: Function = Function {
@@ -18,8 +19,8 @@ pub static HTTP_GET: Function = Function {
             help: "\"ai-gateway/cache/stats\" (service and path), or a URL",
         }],
         options: &[
-            Opt { name: "headers", ty: Type::Map, default: "", help: "header names and values; values may be secrets" },
-            Opt { name: "ok_status", ty: Type::Ints, default: "", help: "statuses that are no failure, instead of 200 to 299" },
+            request::HEADERS,
+            request::OK_STATUS,
             Opt { name: "timeout", ty: Type::Duration, default: "\"10s\"", help: "the longest wait for the whole answer" },
         ],
         returns: "`#{ status, headers, body, latency_ms, timings }`; `body` is parsed where it is JSON, else text",
@@ -34,9 +35,7 @@ pub static HTTP_GET: Function = Function {
 fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let target = args.str(0);
     let mut request = request::to(cx, "GET", target, args.option_duration("timeout").unwrap_or_default())?;
-    if let Some(Value::Map(headers)) = args.option("headers") {
-        request.headers = headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-    }
+    request.headers = request::headers(args, None);
     let answer = cx.read(&Read::Http(request)).map_err(|failure| failure.on(target))?;
-    request::checked(answer, target, args.option("ok_status"))
+    status::checked(answer, target, args.option_ints("ok_status").as_deref())
 }

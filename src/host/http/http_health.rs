@@ -58,6 +58,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
             url,
             headers: Vec::new(),
             body: None,
+            ok_status: None,
             timeout,
         }));
     }

@@ -5,7 +5,15 @@ use std::time::Duration;
 use crate::call::Cx;
 use crate::config::{Environment, Service};
 use crate::model::operation::HttpRequest;
-use crate::model::{Failure, Kind, Value};
+use crate::model::spec::{Args, Opt, Type};
+use crate::model::{Failure, Value};
+
+/// The option of headers.
+pub const HEADERS: Opt = Opt { name: "headers", ty: Type::Map, default: "", help: "header names and values; values may be secrets" };
+
+/// The option of statuses.
+pub const OK_STATUS: Opt =
+    Opt { name: "ok_status", ty: Type::Ints, default: "", help: "statuses that are no failure, instead of 200 to 299" };
 
 /// The configured service of that name; the error names the nearest.
 pub fn known<'a>(environment: &'a Environment, name: &str) -> Result<&'a Service, Failure> {
@@ -38,59 +46,25 @@ pub fn to(cx: &Cx<'_>, method: &'static str, target: &str, timeout: Duration) ->
         let (_, url) = self::service(cx, name)?;
         (Some(name.to_owned()), join(url, path))
     };
-    Ok(HttpRequest { service, method, url, headers: Vec::new(), body: None, timeout })
+    Ok(HttpRequest { service, method, url, headers: Vec::new(), body: None, ok_status: None, timeout })
 }
 
-/// Where a redirect leads, for a message: without its query and credentials, where tokens like to be.
-fn place(location: &str) -> String {
-    let location = match url::Url::parse(location) {
-        Ok(mut url) => {
-            // Fails only where there is nothing to take out.
-            let _ = url.set_username("").and_then(|()| url.set_password(None));
-            url.to_string()
-        }
-        Err(_) => location.to_owned(),
+/// The headers that a script gives, and the body's type where it gives none.
+pub fn headers(args: &Args, body: Option<&Value>) -> Vec<(String, Value)> {
+    let given = args.option("headers").and_then(Value::as_map).into_iter().flat_map(|headers| headers.iter());
+    let mut headers: Vec<(String, Value)> = given.map(|(name, value)| (name.to_string(), value.clone())).collect();
+    let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let kind = match body {
+        Some(Value::Map(_) | Value::List(_)) => "application/json",
+        _ => "text/plain; charset=utf-8",
     };
-    crate::model::text::short(location.split(['?', '#']).next().unwrap_or_default(), 200)
+    if body.is_some() && !typed {
+        headers.push(("content-type".to_owned(), kind.into()));
+    }
+    headers
 }
 
 /// A base URL and a path, with one slash between them.
 pub fn join(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
-}
-
-/// Passes an answer on if its status is fine: 2xx, or one of `ok_status`.
-pub fn checked(answer: Value, target: &str, ok_status: Option<&Value>) -> Result<Value, Failure> {
-    let status = answer.int_at(&["status"]).unwrap_or(0);
-    let fine = match ok_status.and_then(Value::as_list) {
-        Some(listed) => listed.contains(&Value::Int(status)),
-        None => (200..300).contains(&status),
-    };
-    if fine {
-        return Ok(answer);
-    }
-    let kind = match status {
-        401 | 407 => Kind::Auth,
-        403 => Kind::Forbidden,
-        404 | 410 => Kind::NotFound,
-        409 | 412 => Kind::Conflict,
-        429 | 502..=504 => Kind::Unavailable,
-        _ => Kind::Failed,
-    };
-    let body = match answer.get("body") {
-        Some(Value::Str(text)) => text.clone(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    };
-    if let (300..400, Some(location)) = (status, answer.str_at(&["headers", "location"])) {
-        // Credentials go to one origin only, so a redirect elsewhere is the answer.
-        return Err(Failure::new(kind, format!("{target} answered HTTP {status}, a redirect to {} that is not followed", place(location)))
-            .on(target)
-            .hint(format!("redirects are followed within one origin only: ask the other one itself, or pass `ok_status: [{status}]`")));
-    }
-    let excerpt = crate::model::text::short(&body, 200);
-    let said = if excerpt.is_empty() { String::new() } else { format!(": {excerpt}") };
-    Err(Failure::new(kind, format!("{target} answered HTTP {status}{said}"))
-        .on(target)
-        .hint(format!("if {status} is expected, pass `ok_status: [{status}]`")))
 }

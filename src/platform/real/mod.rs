@@ -30,7 +30,7 @@ use runtime::{Departure, Runtime};
 /// The largest answer that a script may hold, in bytes.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The longest refusal in a server's own words that a failure carries, in bytes; they are cut where they are shown, after masking.
-const MOST_SAID: usize = 64 * 1024;
+pub(super) const MOST_SAID: usize = 64 * 1024;
 /// What servers are told of who asks.
 const AGENT: &str = concat!("runbook/", env!("CARGO_PKG_VERSION"));
 /// So many reads of one call are under way at once.
@@ -186,6 +186,10 @@ impl Platform for Real {
             Write::Patch { object, subresource, patch, .. } => {
                 let sent = self.kubernetes.patch(object, *subresource, patch, kubernetes::Mode::Apply, &departure);
                 self.runtime.block_write(cx, limit, || format!("the patch of {object}"), &departure, sent)
+            }
+            Write::Http(request) => {
+                let sent = self.http.change(request, &departure);
+                self.runtime.block_write(cx, limit, || format!("{} {}", request.method, shown(&request.url)), &departure, sent)
             }
             Write::Send(message) => {
                 let sent = channels::send(self, message, &departure);

@@ -23,6 +23,15 @@ pub(super) fn json(value: &Value) -> Result<serde_json::Value, Failure> {
     })
 }
 
+/// A body as its bytes: text as it is, anything else as JSON.
+pub(super) fn body(value: &Value) -> Result<String, Failure> {
+    match value {
+        Value::Str(text) => Ok(text.clone()),
+        Value::Secret(secret) => Ok(secret.expose().to_owned()),
+        other => json(other).map(|json| json.to_string()),
+    }
+}
+
 /// Parses bytes as JSON into a value.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(bytes)
@@ -32,13 +41,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
 mod tests {
     use super::*;
     use crate::map;
-    use crate::model::{CallId, Secret, Unsent};
+    use crate::model::{CallId, Map, Secret, Unsent};
 
     #[test]
     fn secrets_are_opened_and_unknown_answers_refused() {
         let value = map! { "a" => vec![Value::Secret(Secret::new("env:T", "open sesame"))] };
         assert_eq!(json(&value).unwrap().to_string(), r#"{"a":["open sesame"]}"#);
-        let unsent = Value::Unsent(Unsent { call: CallId(vec![1]), function: "http_post".into() });
+        let unsent = Value::Unsent(Unsent::new(CallId(vec![1]), "http_post", Map::new()));
         assert!(json(&unsent).unwrap_err().message.contains("`http_post`"));
     }
 }

@@ -271,7 +271,7 @@ mod tests {
         let ask = |words: &[&str]| {
             let command = words.iter().map(|word| (*word).to_owned()).collect();
             let op = crate::model::Read::Redis { database: "db".into(), command, timeout: Duration::from_secs(5) };
-            crate::platform::Observe::read(&real, &op, &crate::platform::Cx { cancel: &cancel, progress: &|_| {} })
+            crate::platform::Observe::read(&real, &op, &crate::platform::Cx::quiet(&cancel))
         };
         assert_eq!(ask(&["GET", "small"]).unwrap().value, "value".into());
         assert_eq!(ask(&["get", "huge"]).unwrap_err().kind, Kind::TooLarge);

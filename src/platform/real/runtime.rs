@@ -136,14 +136,14 @@ mod tests {
         departure: &Departure,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let cx = Cx { cancel, progress: &|_| {} };
+        let cx = Cx::quiet(cancel);
         Runtime::default().block_write(&cx, limit, || "the patch".to_owned(), departure, work)
     }
 
     #[test]
     fn a_read_that_takes_too_long_says_what_and_how_long() {
         let cancel = Cancel::default();
-        let cx = Cx { cancel: &cancel, progress: &|_| {} };
+        let cx = Cx::quiet(&cancel);
         let work = std::future::pending::<Result<(), Failure>>();
         let failure = Runtime::default().block(&cx, Duration::from_millis(20), || "deployment/api".to_owned(), work).unwrap_err();
         assert_eq!((failure.kind, failure.message.as_str()), (Kind::Timeout, "no answer from deployment/api within 20ms"));
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_cancellation_ends_a_read_at_once() {
         let cancel = Cancel::default();
-        let cx = Cx { cancel: &cancel, progress: &|_| {} };
+        let cx = Cx::quiet(&cancel);
         let other = cancel.clone();
         let setter = std::thread::spawn(move || other.set());
         let work = std::future::pending::<Result<(), Failure>>();

@@ -82,7 +82,7 @@ impl Access {
                 subresource: *subresource,
                 namespace: object.namespace.clone(),
             }),
-            Write::Send(_) => None,
+            Write::Http(_) | Write::Send(_) => None,
         }
     }
 }

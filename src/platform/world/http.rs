@@ -13,7 +13,7 @@ use crate::map;
 use crate::model::operation::HttpRequest;
 use crate::model::{Failure, Kind, Map, ObjectRef, Value, duration};
 use crate::platform::egress::{Egress, shown};
-use crate::platform::{failures, headers};
+use crate::platform::{failures, headers, status};
 
 /// Redirects that are followed, within one origin.
 const REDIRECTS: usize = 5;
@@ -210,6 +210,15 @@ impl Reply {
                 .hint("does it run, and is it reachable from here? in this world its workload has no ready pod")),
             Outcome::Late => Err(failures::late(&asked, latency)),
         }
+    }
+
+    /// As the answer of a request that changes.
+    pub(super) fn into_change(self, request: &HttpRequest) -> Result<Value, Failure> {
+        if let Outcome::Late = self.outcome {
+            let asked = format!("{} {}", request.method, shown(&request.url));
+            return Err(failures::unanswered(&asked, request.timeout));
+        }
+        status::changed(self.into_answer(request)?, request)
     }
 
     /// As a health check: `#{ ok, status, latency_ms, error, timings }`.

@@ -258,6 +258,7 @@ impl Observe for World {
                 let at = self.at();
                 self.lock().cluster.patch(object, *subresource, patch, at, Mode::Try).map(|object| Validation::Accepted(Some(object)))
             }
+            Write::Http(_) => Ok(Validation::NotValidated),
             Write::Send(message) => self.channel(message).map(|()| Validation::NotValidated),
         }
     }
@@ -284,6 +285,11 @@ impl Platform for World {
             Write::Patch { object, subresource, patch, .. } => {
                 let at = self.at();
                 self.lock().cluster.patch(object, *subresource, patch, at, Mode::Do).map(Answer::live)
+            }
+            Write::Http(request) => {
+                let (answer, latency) = self.request(request, self.at(), |reply| reply.into_change(request));
+                self.clock.sleep(latency, cx.cancel)?;
+                answer.map(Answer::live)
             }
             Write::Send(message) => self.send(message, cx).map(Answer::live),
         }

@@ -114,7 +114,7 @@ pub fn examine(request: &Request, cancel: &Cancel, say: &mut dyn FnMut(Finding))
     if !trusted {
         return;
     }
-    let cx = Cx { cancel, progress: &|_| {} };
+    let cx = Cx::quiet(cancel);
     if let Err(failure) = real(&mut examiner, environment, needed, &cx) {
         examiner.fail("configuration", "", &failure);
     }

@@ -74,6 +74,7 @@ pub(super) fn services(examiner: &mut Examiner<'_>, real: &Real, environment: &E
         url: url.to_owned(),
         headers: Vec::new(),
         body: None,
+        ok_status: None,
         timeout: PATIENCE,
     };
     let reads: Vec<Read> = asked.iter().map(|(name, url)| Read::Health(request(name, url))).collect();

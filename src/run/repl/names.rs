@@ -100,7 +100,7 @@ impl Inner {
                 Read::Objects(Selection { kind, namespace, selector: None, freshness: Freshness::AtHand, timeout: Duration::from_secs(10) })
             })
             .collect();
-        let answers = platform.read_all(&reads, &Cx { cancel: &self.cancel, progress: &|_| {} });
+        let answers = platform.read_all(&reads, &Cx::quiet(&self.cancel));
         let mut found = Found { read: true, ..Found::default() };
         let mut some = false;
         for (kind, answer) in KINDS.into_iter().zip(answers) {

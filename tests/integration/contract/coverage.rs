@@ -21,6 +21,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("nodes", "auth", "as of workloads"),
     ("nodes", "unavailable", "as of workloads"),
     ("HTTP", "too_large", "as of workloads"),
+    ("HTTP", "not_confirmed", "as of workloads"),
     ("mongo", "too_large", "as of workloads"),
     ("redis", "too_large", "as of workloads"),
     ("mongo", "forbidden", "FerretDB has no users"),

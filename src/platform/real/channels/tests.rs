@@ -74,7 +74,7 @@ fn send_to(url: String, kind: ChannelKind, signing: Option<SecretSource>) -> Res
         provenance: Default::default(),
     };
     let cancel = Cancel::default();
-    real.write(&prepared, &Cx { cancel: &cancel, progress: &|_| {} }).map(|answer| answer.value)
+    real.write(&prepared, &Cx::quiet(&cancel)).map(|answer| answer.value)
 }
 
 #[test]

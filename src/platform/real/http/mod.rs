@@ -14,12 +14,13 @@ use url::Url;
 pub(super) use error::{Trouble, chain, io_text, trouble};
 pub(super) use probe::{Probe, Stopwatch, probed};
 
+use super::runtime::Departure;
 use super::{MOST_BYTES, open, resolve, tls};
 use crate::map;
 use crate::model::operation::HttpRequest;
-use crate::model::{Failure, Kind, Map, Value, duration};
+use crate::model::{Failure, Kind, Map, Sent, Value, duration};
 use crate::platform::egress::{Egress, shown};
-use crate::platform::headers;
+use crate::platform::{failures, headers, status};
 
 /// Redirects that are followed, within one origin.
 const REDIRECTS: usize = 5;
@@ -97,7 +98,7 @@ impl Http {
         let again = matches!(method, Method::GET | Method::HEAD);
         let mut built = client.request(method, url.clone()).headers(headers);
         if let Some(body) = &request.body {
-            built = built.body(body.clone());
+            built = built.body(open::body(body).map_err(failed)?);
         }
         let second = again.then(|| built.try_clone()).flatten();
         let error = match probed(probe, built.send()).await {
@@ -118,20 +119,34 @@ impl Http {
         let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
         let failed = |trouble: Trouble| trouble.failure(&format!("{} {}", request.method, shown(&request.url)));
         let response = self.send(&url, request, &probe).await.map_err(failed)?;
-        let first = watch.ms();
+        answered(response, &watch, &probe).await.map_err(failed)
+    }
+
+    /// Performs a request that may change something, once: `#{ status, headers, body, latency_ms, timings }`.
+    pub(super) async fn change(&self, request: &HttpRequest, departure: &Departure) -> Result<Value, Failure> {
+        let url = self.egress.check(&request.url)?;
+        let asked = format!("{} {}", request.method, shown(&request.url));
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| Failure::bad_argument(format!("{:?} is no HTTP method", request.method)))?;
+        let mut built = self.client(url.scheme(), Use::Send)?.request(method, url).headers(headers::of(&request.headers)?);
+        if let Some(body) = &request.body {
+            built = built.body(open::body(body)?);
+        }
+        let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
+        departure.leaves();
+        let response = probed(&probe, built.send()).await.map_err(|error| {
+            let trouble = trouble(&error);
+            if trouble.before_sending {
+                return trouble.failure(&asked);
+            }
+            failures::in_doubt(format!("{asked} was sent, and no answer came: {}", trouble.text))
+        })?;
         let status = response.status().as_u16();
-        let answered = response.headers().clone();
-        let body = read(response, MOST_BYTES).await.map_err(failed)?;
-        let is_json = answered.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(headers::is_json);
-        let parsed = is_json.then(|| open::parse(&body).ok()).flatten();
-        let total = watch.ms();
-        Ok(map! {
-            "status" => i64::from(status),
-            "headers" => shown_headers(&answered),
-            "body" => parsed.unwrap_or_else(|| Value::Str(String::from_utf8_lossy(&body).into_owned())),
-            "latency_ms" => total,
-            "timings" => timings(&probe, first, total),
-        })
+        let answer = answered(response, &watch, &probe).await.map_err(|trouble| match trouble.kind {
+            Kind::TooLarge => trouble.failure(&asked).sent(Sent::Yes),
+            _ => failures::in_doubt(format!("{asked} was answered with HTTP {status}, and the answer broke off: {}", trouble.text)),
+        })?;
+        status::changed(answer, request)
     }
 
     /// Performs a health check: `#{ ok, status, latency_ms, error, timings }`. Fails only where the URL may not be asked.
@@ -163,6 +178,24 @@ impl Http {
             "timings" => timings(&probe, first, total),
         })
     }
+}
+
+/// A response read to its end: `#{ status, headers, body, latency_ms, timings }`.
+async fn answered(response: Response, watch: &Stopwatch, probe: &Probe) -> Result<Value, Trouble> {
+    let first = watch.ms();
+    let status = response.status().as_u16();
+    let answered = response.headers().clone();
+    let body = read(response, MOST_BYTES).await?;
+    let is_json = answered.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(headers::is_json);
+    let parsed = is_json.then(|| open::parse(&body).ok()).flatten();
+    let total = watch.ms();
+    Ok(map! {
+        "status" => i64::from(status),
+        "headers" => shown_headers(&answered),
+        "body" => parsed.unwrap_or_else(|| Value::Str(String::from_utf8_lossy(&body).into_owned())),
+        "latency_ms" => total,
+        "timings" => timings(probe, first, total),
+    })
 }
 
 fn timings(probe: &Probe, first_byte_ms: f64, total_ms: f64) -> Value {

@@ -44,7 +44,15 @@ fn http(urls: &[&str]) -> Http {
 }
 
 fn get(url: &str) -> HttpRequest {
-    HttpRequest { service: None, method: "GET", url: url.to_owned(), headers: vec![], body: None, timeout: Duration::from_secs(5) }
+    HttpRequest {
+        service: None,
+        method: "GET",
+        url: url.to_owned(),
+        headers: vec![],
+        body: None,
+        ok_status: None,
+        timeout: Duration::from_secs(5),
+    }
 }
 
 #[tokio::test]

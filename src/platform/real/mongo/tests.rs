@@ -78,7 +78,7 @@ fn real(url: String) -> Real {
 fn ask(real: &Real) -> Result<Value, Failure> {
     let op = Read::Mongo { database: "db".into(), command: vec![("dbStats".into(), 1.into())], timeout: Duration::from_secs(5) };
     let cancel = Cancel::default();
-    real.read(&op, &Cx { cancel: &cancel, progress: &|_| {} }).map(|answer| answer.value)
+    real.read(&op, &Cx::quiet(&cancel)).map(|answer| answer.value)
 }
 
 #[test]

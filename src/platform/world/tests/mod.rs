@@ -96,7 +96,7 @@ fn object(target: &str) -> ObjectRef {
 }
 
 fn with_cx<T>(then: impl FnOnce(&Cx<'_>) -> T) -> T {
-    then(&Cx { cancel: &Cancel::default(), progress: &|_| {} })
+    then(&Cx::quiet(&Cancel::default()))
 }
 
 impl World {
@@ -176,7 +176,7 @@ impl World {
 
 fn request(service: &str, url: &str) -> HttpRequest {
     let service = (!service.is_empty()).then(|| service.to_owned());
-    HttpRequest { service, method: "GET", url: url.into(), headers: Vec::new(), body: None, timeout: WAIT }
+    HttpRequest { service, method: "GET", url: url.into(), headers: Vec::new(), body: None, ok_status: None, timeout: WAIT }
 }
 
 fn restart(at: &str) -> String {

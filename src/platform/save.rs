@@ -1,0 +1,104 @@
+//! Files that answers are streamed to instead of being held: new ones only, 0600 from the start, with their SHA-256.
+
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::map;
+use crate::model::operation::Save;
+use crate::model::{Failure, Kind, Value};
+
+/// A file that is being written. Dropped before its end it leaves nothing behind.
+pub struct Saver {
+    file: Option<NamedTempFile>,
+    path: PathBuf,
+    shown: String,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Saver {
+    /// Begins a file. In a rehearsal nothing is written, and all is counted.
+    pub fn begin(save: &Save) -> Result<Self, Failure> {
+        let folder = save.path.parent().unwrap_or(Path::new("/"));
+        let made = || tempfile::Builder::new().prefix(".saving-").permissions(Permissions::from_mode(0o600)).tempfile_in(folder);
+        let file = if save.keep { Some(made().map_err(|error| broken(&save.shown, &error))?) } else { None };
+        Ok(Self { file, path: save.path.clone(), shown: save.shown.clone(), hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Adds bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        match &mut self.file {
+            Some(file) => file.write_all(bytes).map_err(|error| broken(&self.shown, &error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the file: on disk, under its name, unless something else has that by now. Answers `#{ path, bytes, sha256 }`.
+    pub fn finish(self) -> Result<Value, Failure> {
+        if let Some(file) = self.file {
+            file.as_file().sync_all().map_err(|error| broken(&self.shown, &error))?;
+            file.persist_noclobber(&self.path).map_err(|error| match error.error.kind() {
+                std::io::ErrorKind::AlreadyExists => exists(&self.shown),
+                _ => broken(&self.shown, &error.error),
+            })?;
+            let folder = self.path.parent().unwrap_or(Path::new("/"));
+            std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| broken(&self.shown, &error))?;
+        }
+        let sha256: String = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(map! { "path" => self.shown, "bytes" => i64::try_from(self.bytes).unwrap_or(i64::MAX), "sha256" => sha256 })
+    }
+}
+
+/// The failure of a file that is there already.
+pub fn exists(shown: &str) -> Failure {
+    Failure::bad_argument(format!("{shown} exists already")).hint("what was saved is never overwritten: save under another name")
+}
+
+fn broken(shown: &str, error: &std::io::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("{shown} cannot be written: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save(folder: &Path, keep: bool) -> Save {
+        Save { path: folder.join("rows.csv"), shown: "rows.csv".to_owned(), keep }
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.csv");
+        let mut saver = Saver::begin(&save(folder.path(), true)).unwrap();
+        saver.write(b"ab").unwrap();
+        assert!(!path.exists());
+        saver.write(b"c").unwrap();
+        let told = saver.finish().unwrap();
+        let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!((told.str_at(&["sha256"]), told.int_at(&["bytes"]), told.str_at(&["path"])), (Some(of_abc), Some(3), Some("rows.csv")));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mut other = Saver::begin(&save(folder.path(), true)).unwrap();
+        other.write(b"x").unwrap();
+        assert!(other.finish().unwrap_err().message.contains("exists already"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"abc");
+        drop(Saver::begin(&save(folder.path(), true)).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half done stays");
+    }
+
+    #[test]
+    fn a_rehearsal_counts_and_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut saver = Saver::begin(&save(folder.path(), false)).unwrap();
+        saver.write(b"abc").unwrap();
+        assert_eq!(saver.finish().unwrap().int_at(&["bytes"]), Some(3));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
