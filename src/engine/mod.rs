@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod failure;
 pub mod flow;
 pub mod header;
+mod memory;
 pub mod modules;
 pub mod names;
 pub mod opaque;
@@ -115,8 +116,11 @@ pub fn build(mut engine: Engine, shared: &Arc<Shared>, root: &Path) -> Engine {
     engine.on_print(move |text| print(&printing.pipeline, text));
     engine.on_debug(move |text, _, _| print(&debugging.pipeline, text));
     let (latch, cancel) = (shared.pipeline.latch.clone(), shared.pipeline.latch.cancel().clone());
+    let memory = memory::Watch::over(&latch);
     // Called for every operation: the usual case is two comparisons.
     engine.on_progress(move |operations| {
+        // It lasts as long as the engine.
+        let _ = &memory;
         if operations <= OPERATIONS && !cancel.is_set() {
             return None;
         }

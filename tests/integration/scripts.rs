@@ -231,6 +231,7 @@ fn values_of_any_size_or_depth_end_in_an_error_and_the_run_in_its_record() {
         ("let b = blob(100000000000);", "error[too_large]: `blob` may give a blob at most 67108864 bytes\n --> x.rhai:1:39"),
         ("let b = blob(100000000000, 7);", "error[too_large]: `blob` may give a blob"),
         ("let b = blob(1); b.pad(100000000000, 7);", "error[too_large]: `pad` may give a blob"),
+        ("let s = \"x\"; loop { s += s; }", "error[too_large]: the script holds more than 1 GiB\n --> x.rhai:1:"),
         ("let s = \"\"; s.pad(100000000000, 'x');", "error[too_large]: `pad` may give a string at most 67108864 bytes"),
         ("let a = []; for i in 0..101 { a = [a]; } show(a);", "error[bad_argument]: a value with more than 100 arrays or maps in one"),
         ("let a = #{}; for i in 0..101 { a = #{ a: a }; } retry(|| now(), #{ assume: a });", "error[bad_argument]: a value with more than"),
