@@ -94,7 +94,10 @@ pub fn summary(config: &Config) -> Allowed {
             secret(database, settings.password.as_ref());
             secret(database, settings.reader.as_ref().and_then(|reader| reader.password.as_ref()));
             if !settings.url.is_empty() {
-                allowed.destinations.insert(format!("{name}: {database} at {}", settings.url));
+                // Who holds the authorities' file could answer in the database's place.
+                let signed = |ca: &PathBuf| format!(", signed by {}: {}", ca.strip_prefix(&config.root).unwrap_or(ca).display(), state(ca));
+                let signed = settings.ca.as_ref().map(signed).unwrap_or_default();
+                allowed.destinations.insert(format!("{name}: {database} at {}{signed}", settings.url));
             }
         }
         for (channel, settings) in &environment.channels {
@@ -130,9 +133,9 @@ impl Config {
             Some(trusted) if trusted.sha256 != self.hash => {
                 denied(format!("{} has changed since it was trusted on {}", file.display(), trusted.when.strftime("%Y-%m-%d %H:%M UTC")))
             }
-            // The project's own programs change without the file.
+            // The project's own programs and authorities change without the file.
             Some(trusted) if !self.is_as_trusted(&trusted) => denied(format!(
-                "a program that {} runs for a secret has changed since it was trusted on {}",
+                "a program that {} runs for a secret, or an authority that it believes, has changed since it was trusted on {}",
                 file.display(),
                 trusted.when.strftime("%Y-%m-%d %H:%M UTC")
             )),
@@ -140,9 +143,10 @@ impl Config {
         }
     }
 
-    /// Whether the file that was loaded is the one that was trusted, and the programs that it runs are as they were.
+    /// Whether the file that was loaded is the one that was trusted, and the other files that it leads to are as they were.
     pub fn is_as_trusted(&self, trusted: &Trusted) -> bool {
-        trusted.sha256 == self.hash && trusted.allowed.commands == summary(self).commands
+        let now = summary(self);
+        trusted.sha256 == self.hash && trusted.allowed.commands == now.commands && trusted.allowed.destinations == now.destinations
     }
 
     /// Refuses a link, and files that others than the user and root could have written: the project's, with its folder,
@@ -212,17 +216,19 @@ fn programs(root: &Path, words: &[String]) -> String {
     let runs = |word: &&String| interprets || root.join(word).metadata().is_ok_and(|meta| meta.mode() & 0o111 != 0);
     let own = Some(program).filter(|program| program.contains('/') && Path::new(program).is_relative());
     own.into_iter().chain(arguments.iter().filter(beneath).filter(runs)).fold(String::new(), |mut text, word| {
-        // Only a regular file: a named pipe would let the opening wait for ever.
-        let state = match root.join(word).metadata() {
-            Ok(meta) if meta.is_file() => {
-                sha256_of(&root.join(word)).map_or_else(|e| e.kind().to_string(), |hash| format!("SHA-256 {hash}"))
-            }
-            Ok(_) => "no file".to_owned(),
-            Err(e) => e.kind().to_string(),
-        };
-        text.push_str(&format!(", {word}: {state}"));
+        text.push_str(&format!(", {word}: {}", state(&root.join(word))));
         text
     })
+}
+
+/// The hash of a file, or why it has none.
+fn state(path: &Path) -> String {
+    match path.metadata() {
+        // Only a regular file: a named pipe would let the opening wait for ever.
+        Ok(meta) if meta.is_file() => sha256_of(path).map_or_else(|e| e.kind().to_string(), |hash| format!("SHA-256 {hash}")),
+        Ok(_) => "no file".to_owned(),
+        Err(e) => e.kind().to_string(),
+    }
 }
 
 fn sha256_of(path: &Path) -> std::io::Result<String> {

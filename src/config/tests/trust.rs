@@ -139,6 +139,21 @@ fn the_projects_own_programs_are_trusted_as_they_were() {
 }
 
 #[test]
+fn an_authority_is_trusted_as_it_was() {
+    let text = "[environments.prod.databases.pg]\nurl = \"postgres://ops@pg:5432/x?sslmode=verify-full\"\nca = \"ca.pem\"\n";
+    let place = Place::new(text);
+    let authority = place.project.join("ca.pem");
+    fs::write(&authority, "one").unwrap();
+    let config = place.load().unwrap();
+    config.trust(now()).unwrap();
+    assert!(summary(&config).destinations.first().unwrap().contains(", signed by ca.pem: SHA-256 7692c3ad"));
+    place.load().unwrap().check_trust().unwrap();
+    fs::write(&authority, "another").unwrap();
+    let failure = place.load().unwrap().check_trust().unwrap_err();
+    assert!(failure.message.contains("or an authority that it believes, has changed since"), "{failure}");
+}
+
+#[test]
 fn a_file_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return; // Only root can give a file away.
