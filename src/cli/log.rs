@@ -72,6 +72,8 @@ pub struct Viewer<'a> {
     pub mine: Mine<'a>,
     /// Whether the output may be coloured.
     pub color: bool,
+    /// The columns of the terminal that reads it; none where a program does.
+    pub width: Option<usize>,
 }
 
 /// Runs `runbook log`; answers the exit code: 0, or 8 if a record that was to be verified is not as it was written.
@@ -159,8 +161,16 @@ fn list(out: &mut dyn Write, runs: &[Summary], all: usize, viewer: &Viewer<'_>) 
     if runs.is_empty() {
         return writeln!(out, "no runs in {}", viewer.folder.display());
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["RUN", "STATUS", "STARTED (UTC)", "TOOK", "CHANGES", "SCRIPT", "WHERE", "USER"]);
+    let mut columns = vec![
+        ("RUN", Vec::new()),
+        ("STATUS", Vec::new()),
+        ("STARTED (UTC)", Vec::new()),
+        ("TOOK", Vec::new()),
+        ("CHANGES", Vec::new()),
+        ("SCRIPT", Vec::new()),
+        ("WHERE", Vec::new()),
+        ("USER", Vec::new()),
+    ];
     for run in runs {
         let short = |text: &str| text::short(text, 48);
         let script = match (&run.problem, run.script.as_str()) {
@@ -175,7 +185,7 @@ fn list(out: &mut dyn Write, runs: &[Summary], all: usize, viewer: &Viewer<'_>) 
         };
         let place = [run.environment.as_str(), run.platform.as_str(), if run.dry_run { "dry-run" } else { "" }];
         let place = place.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-        table.add_row([
+        let cells = [
             short(&run.id),
             short(&run.status),
             run.started.map(when).unwrap_or_default(),
@@ -184,11 +194,20 @@ fn list(out: &mut dyn Write, runs: &[Summary], all: usize, viewer: &Viewer<'_>) 
             script,
             short(&place),
             short(&run.user),
-        ]);
+        ];
+        columns.iter_mut().zip(cells).for_each(|((_, column), cell)| column.push(cell));
     }
-    for (i, line) in table.to_string().lines().enumerate() {
+    let mut lines = rows(&columns);
+    // What the run's id or `log show` says as well goes first where the terminal is narrow.
+    for spared in ["STARTED (UTC)", "USER", "TOOK", "WHERE", "CHANGES"] {
+        if viewer.width.is_none_or(|width| lines.iter().all(|line| line.chars().count() <= width)) {
+            break;
+        }
+        columns.retain(|(name, _)| *name != spared);
+        lines = rows(&columns);
+    }
+    for (i, line) in lines.iter().enumerate() {
         // The table knows nothing of colours, which would count as width; the status is coloured in the finished line.
-        let line = line.trim_end();
         let status = i.checked_sub(1).and_then(|i| runs.get(i)).map(|run| text::short(&run.status, 48));
         match status.filter(|_| viewer.color) {
             Some(status) => writeln!(out, "{}", line.replacen(&status, &Paint(true).status(&status), 1))?,
@@ -200,6 +219,16 @@ fn list(out: &mut dyn Write, runs: &[Summary], all: usize, viewer: &Viewer<'_>) 
         writeln!(out, "… {} older ones; `runbook log list -n 0` shows all", all - runs.len())?;
     }
     Ok(())
+}
+
+/// Columns as the lines of a table, its heading first.
+fn rows(columns: &[(&str, Vec<String>)]) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(columns.iter().map(|(name, _)| *name));
+    for row in 0..columns.first().map_or(0, |(_, cells)| cells.len()) {
+        table.add_row(columns.iter().map(|(_, cells)| cells.get(row).map(String::as_str).unwrap_or_default()));
+    }
+    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 fn verification(out: &mut dyn Write, found: &Verification, paint: Paint) -> io::Result<()> {

@@ -200,7 +200,12 @@ fn look(args: &LogCommand, out: &mut dyn Write) -> Result<i32, Failure> {
     };
     let folder = args.journal.clone().unwrap_or_else(|| config.journal_folder());
     let (user, project) = (repository::user().name, config.root.display().to_string());
-    let viewer = log::Viewer { folder: &folder, mine: Mine { user: &user, project: &project }, color: colour(&io::stdout()) };
+    let viewer = log::Viewer {
+        folder: &folder,
+        mine: Mine { user: &user, project: &project },
+        color: colour(&io::stdout()),
+        width: render::output_width(),
+    };
     log::run(&args.log, &viewer, out)
 }
 

@@ -27,6 +27,11 @@ pub fn width() -> usize {
     size.filter(|columns| *columns >= 20).unwrap_or(120)
 }
 
+/// The columns of the terminal that reads the output; none where a program does.
+pub fn output_width() -> Option<usize> {
+    rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns >= 20)
+}
+
 /// A value under a heading, as runs show it.
 pub fn value(value: &Value, title: Option<&str>, width: usize) -> String {
     let body = body(value, width, IN_RUNS);

@@ -11,9 +11,13 @@ struct Cli {
 }
 
 fn log(folder: &Path, args: &[&str], color: bool) -> (String, Result<i32, Failure>) {
+    within(folder, args, color, None)
+}
+
+fn within(folder: &Path, args: &[&str], color: bool, width: Option<usize>) -> (String, Result<i32, Failure>) {
     let args = Cli::parse_from([&["log"], args].concat()).log;
     let mut out = Vec::new();
-    let code = run(&args, &Viewer { folder, mine: Mine { user: "anna", project: "/srv/ops" }, color }, &mut out);
+    let code = run(&args, &Viewer { folder, mine: Mine { user: "anna", project: "/srv/ops" }, color, width }, &mut out);
     (String::from_utf8(out).unwrap(), code)
 }
 
@@ -29,6 +33,11 @@ fn list_is_a_plain_table() {
     RUN                   STATUS      STARTED (UTC)        TOOK  CHANGES  SCRIPT          WHERE       USER
     20261123-230742-aaaa  unfinished  2026-11-23 23:07:41  0ms            scripts/a.rhai  prod, real  anna
     20261123-230741-k3f9  ok          2026-11-23 23:07:41  4s    1        scripts/a.rhai  prod, real  anna
+    ");
+    insta::assert_snapshot!(within(folder.path(), &[], false, Some(80)).0, @r"
+    RUN                   STATUS      TOOK  CHANGES  SCRIPT          WHERE
+    20261123-230742-aaaa  unfinished  0ms            scripts/a.rhai  prod, real
+    20261123-230741-k3f9  ok          4s    1        scripts/a.rhai  prod, real
     ");
     let (one, _) = log(folder.path(), &["list", "-n", "1"], false);
     assert!(one.ends_with("… 1 older ones; `runbook log list -n 0` shows all\n"), "{one}");
