@@ -44,7 +44,7 @@ pub struct Rollback {
     pub block: Option<FnPtr>,
     /// What the block runs in.
     pub global: GlobalRuntimeState,
-    /// Whether the step failed.
+    /// Whether the step failed. It has unless it came to its end: a panic tells nobody.
     pub failed: bool,
 }
 
@@ -129,7 +129,7 @@ fn run(
     let number = {
         let mut rollbacks = shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner);
         let global = ctx.global_runtime_state_mut().clone();
-        rollbacks.push(Rollback { step: own.clone(), at: at.clone(), block, global, failed: false });
+        rollbacks.push(Rollback { step: own.clone(), at: at.clone(), block, global, failed: true });
         rollbacks.len() - 1
     };
     let outer = frame.set_step(Some(own));
@@ -142,11 +142,11 @@ fn run(
     let state = if failed { StepState::Failed } else { StepState::Finished };
     let recorded = shared.step_event(&title, state, &at, Some(elapsed));
     if !failed {
+        if let Some(rollback) = shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
+            rollback.failed = false;
+        }
         recorded.map_err(|failure| thrown(&failure, Some(&at)))?;
         return result.map(|_| Dynamic::UNIT);
-    }
-    if let Some(rollback) = shared.rollbacks.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
-        rollback.failed = true;
     }
     match result {
         Err(error) if options.goes_on && shared.pipeline.latch.check().is_ok() => {

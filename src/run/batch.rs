@@ -223,4 +223,37 @@ mod tests {
         assert!(failed.failure.message.contains("a fault of runbook itself"));
         assert_eq!(unless_panicked(&script, || Ok(())), Ok(()));
     }
+
+    /// A terminal that breaks down at the first note, and remembers what it is asked.
+    #[derive(Default)]
+    struct Breaking(std::sync::Mutex<Vec<String>>);
+
+    impl Ui for Breaking {
+        fn event(&self, event: &crate::call::ui::Event<'_>) {
+            assert!(!matches!(event, crate::call::ui::Event::Note(_)), "broken");
+        }
+        fn show(&self, _: &crate::model::Value, _: Option<&str>) {}
+        fn ask(&self, question: &crate::call::ui::Question) -> Option<String> {
+            self.0.lock().unwrap().extend(question.details.iter().cloned());
+            None
+        }
+    }
+
+    #[test]
+    fn a_step_that_panicked_is_offered_as_failed() {
+        let folder = crate::journal::testing::closed_folder();
+        let text = "step \"One\" { scale(\"a\", 2); } step \"Two\" { scale(\"a\", 3); note(\"x\"); }";
+        std::fs::write(folder.path().join("x.rhai"), text).unwrap();
+        let dirs = crate::config::Dirs { config: folder.path().join("config"), state: folder.path().join("state") };
+        std::fs::write(folder.path().join("runbook.toml"), "[services.a]\nworkload = \"deployment/a\"\n").unwrap();
+        let (script, folder) = (folder.path().join("x.rhai").display().to_string(), folder.path().to_owned());
+        let request = Request { script, folder, dirs, stage: Stage::HealthyWorld, ..Request::default() };
+        let ui = Arc::new(Breaking::default());
+        let loaded = load(&request).map_err(|diagnostic| diagnostic.failure).unwrap();
+        let finished = run(&request, loaded, ui.clone(), Arc::new(Latch::default())).unwrap();
+        assert!(finished.diagnostic.unwrap().failure.message.contains("the run panicked"));
+        let asked = ui.0.lock().unwrap().clone();
+        let inverses = "the recorded inverses of deployment/a";
+        assert_eq!(asked, [format!("Two (failed): {inverses}"), format!("One (finished): {inverses}")]);
+    }
 }
