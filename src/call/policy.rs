@@ -78,6 +78,9 @@ impl Policy {
                     _ => Tier::Mild,
                 }
             }
+            // What nothing makes anew is gone.
+            Write::Delete { controlled: true, .. } | Write::Evict { controlled: true, .. } => Tier::Moderate,
+            Write::Delete { .. } | Write::Evict { .. } => Tier::Severe,
             _ => Tier::Mild,
         };
         stated.max(found).max(asked.and_then(Tier::from_name).unwrap_or(Tier::Mild))
@@ -142,7 +145,7 @@ fn names(confirmed: &str, call: &Call, prepared: &Prepared) -> bool {
 
 /// Whether it changes something outside the environment's namespace, which its target then starts with.
 fn elsewhere(prepared: &Prepared) -> bool {
-    matches!(prepared.write, Write::Patch { .. }) && prepared.target.matches('/').count() > 1
+    prepared.write.object().is_some() && prepared.target.matches('/').count() > 1
 }
 
 /// What a person types to confirm a severe change: the bare name, or all of it outside the environment's namespace.
@@ -168,6 +171,7 @@ mod tests {
     use super::*;
     use crate::call::ui::Event;
     use crate::map;
+    use crate::model::operation::PatchKind;
     use crate::model::{CallId, InStep, Position, Value};
 
     struct Says(&'static str);
@@ -184,7 +188,7 @@ mod tests {
         let patch = map! { "spec" => map! { "replicas" => after } };
         let timeout = std::time::Duration::from_secs(1);
         Prepared {
-            write: Write::Patch { object, subresource: Some("scale"), patch, verb: PatchVerb::Scale, timeout },
+            write: Write::Patch { object, subresource: Some("scale"), patch, kind: PatchKind::Merge, verb: PatchVerb::Scale, timeout },
             target: "deployment/api".into(),
             before: map! { "spec.replicas" => before },
             after: map! { "spec.replicas" => after },

@@ -11,7 +11,6 @@ use super::mask::Masker;
 use super::policy::{Decision, Verdict};
 use crate::journal::Writer;
 use crate::journal::entry::{self, CallHead, CallLine, Ending, Entry, Intent, Outcome};
-use crate::model::operation::PatchVerb;
 use crate::model::spec::{Args, Group, Keep, Param, Type};
 use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Spec, Tier, Value, Write};
 
@@ -143,13 +142,31 @@ pub(super) fn intent<'a>(
 /// A write as data, so that undo and resume can make it again.
 fn as_data(write: &Write) -> Value {
     match write {
-        Write::Patch { object, subresource, patch, verb, timeout } => crate::map! {
+        Write::Patch { object, subresource, patch, kind, verb, timeout } => crate::map! {
             "patch" => patch.clone(),
+            "type" => kind.name(),
             "kind" => object.kind.singular,
             "namespace" => object.namespace.clone(),
             "name" => object.name.clone(),
             "subresource" => *subresource,
-            "verb" => match verb { PatchVerb::Scale => "scale", PatchVerb::Restart => "restart", PatchVerb::Patch => "patch" },
+            "verb" => verb.name(),
+            "timeout_ms" => millis(*timeout),
+        },
+        Write::Create { object, manifest, timeout } => crate::map! {
+            "create" => manifest.clone(),
+            "kind" => object.kind.singular,
+            "namespace" => object.namespace.clone(),
+            "name" => object.name.clone(),
+            "timeout_ms" => millis(*timeout),
+        },
+        Write::Delete { object, uid, grace, controlled, timeout } | Write::Evict { object, uid, grace, controlled, timeout, .. } => crate::map! {
+            if matches!(write, Write::Evict { .. }) { "evict" } else { "delete" } => object.to_string(),
+            "kind" => object.kind.singular,
+            "namespace" => object.namespace.clone(),
+            "name" => object.name.clone(),
+            "uid" => uid.clone(),
+            "grace_ms" => grace.map(millis),
+            "controlled" => *controlled,
             "timeout_ms" => millis(*timeout),
         },
         Write::Http(request) => crate::map! {

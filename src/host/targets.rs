@@ -115,6 +115,7 @@ pub fn pods(cx: &Cx<'_>, target: Option<&str>, namespace: &str, timeout: Duratio
             kind: pod,
             namespace: (namespace != "*").then(|| namespace.to_owned()),
             selector,
+            fields: Vec::new(),
             freshness: Freshness::Now,
             timeout,
         })

@@ -16,6 +16,8 @@ pub enum Read {
     Logs(LogQuery),
     /// CPU and memory of pods (`metrics.k8s.io`): a list of `#{ pod, namespace, containers: [#{ name, cpu_millicores, memory_bytes }] }`.
     PodMetrics(Selection),
+    /// CPU and memory of nodes (`metrics.k8s.io`): a list of `#{ node, cpu_millicores, memory_bytes }`.
+    NodeMetrics(Selection),
     /// The server's version and address: `#{ version, server, uid }` (`uid` of `kube-system`).
     ClusterInfo,
     /// One HTTP request that only reads: `#{ status, headers, body, latency_ms, timings }`; any status is an answer.
@@ -48,23 +50,89 @@ pub enum Read {
 /// A primitive change, or a message to people.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// A merge patch of an object (RFC 7386), of the object itself or of a subresource of it.
+    /// A patch of an object, of the object itself or of a subresource of it.
     Patch {
         /// The object.
         object: ObjectRef,
         /// `scale`, or none for the object itself.
         subresource: Option<&'static str>,
-        /// The merge patch.
+        /// The patch: a map, or for a JSON patch an array of operations.
         patch: Value,
+        /// How the patch is to be read.
+        kind: PatchKind,
         /// How kubectl says the same.
         verb: PatchVerb,
         /// The longest wait.
+        timeout: Duration,
+    },
+    /// An object is made.
+    Create {
+        /// The object.
+        object: ObjectRef,
+        /// The object as it is to be.
+        manifest: Value,
+        /// The longest wait.
+        timeout: Duration,
+    },
+    /// An object is deleted, and in the background what it owns.
+    Delete {
+        /// The object.
+        object: ObjectRef,
+        /// The UID that it must still have: another object of its name is left alone. Preparing fills it in.
+        uid: Option<String>,
+        /// How long its containers have to end; none for as long as it says itself.
+        grace: Option<Duration>,
+        /// Whether a controller makes it anew. Preparing finds out.
+        controlled: bool,
+        /// The longest wait.
+        timeout: Duration,
+    },
+    /// A pod is evicted, as far as disruption budgets let it go.
+    Evict {
+        /// The pod.
+        object: ObjectRef,
+        /// The UID that it must still have. Preparing fills it in.
+        uid: Option<String>,
+        /// How long its containers have to end; none for as long as it says itself.
+        grace: Option<Duration>,
+        /// Whether a controller makes it anew. Preparing finds out.
+        controlled: bool,
+        /// Pods that are waited for, once this one is evicted, until they are gone.
+        then_gone: Vec<ObjectRef>,
+        /// The longest wait, for a budget that allows it and for pods to be gone.
         timeout: Duration,
     },
     /// One HTTP request that may change something: `#{ status, headers, body, latency_ms, timings }`; any status is an answer.
     Http(HttpRequest),
     /// A message to a channel.
     Send(Message),
+}
+
+/// How a patch is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchKind {
+    /// A merge patch (RFC 7386).
+    Merge,
+    /// A strategic merge patch, as Kubernetes defines it: lists are merged by their elements' keys.
+    Strategic,
+    /// A JSON patch (RFC 6902).
+    Json,
+}
+
+impl PatchKind {
+    /// The name that scripts, kubectl and the journal use.
+    pub fn name(self) -> &'static str {
+        match self {
+            PatchKind::Merge => "merge",
+            PatchKind::Strategic => "strategic",
+            PatchKind::Json => "json",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<PatchKind> {
+        [PatchKind::Merge, PatchKind::Strategic, PatchKind::Json].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// Which kubectl command says the same as a patch.
@@ -76,6 +144,32 @@ pub enum PatchVerb {
     Restart,
     /// `kubectl patch`.
     Patch,
+    /// `kubectl label`.
+    Label,
+    /// `kubectl annotate`.
+    Annotate,
+    /// `kubectl rollout undo`, to that revision.
+    Undo(i64),
+    /// `kubectl cordon`.
+    Cordon,
+    /// `kubectl uncordon`.
+    Uncordon,
+}
+
+impl PatchVerb {
+    /// The name that the journal uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            PatchVerb::Scale => "scale",
+            PatchVerb::Restart => "restart",
+            PatchVerb::Patch => "patch",
+            PatchVerb::Label => "label",
+            PatchVerb::Annotate => "annotate",
+            PatchVerb::Undo(_) => "rollout_undo",
+            PatchVerb::Cordon => "cordon",
+            PatchVerb::Uncordon => "uncordon",
+        }
+    }
 }
 
 /// Objects of a kind, chosen by namespace and labels.
@@ -87,6 +181,8 @@ pub struct Selection {
     pub namespace: Option<String>,
     /// A label selector such as `app=api,tier!=x`; none for all.
     pub selector: Option<String>,
+    /// Fields that must have these values, such as `spec.nodeName` of pods; those that the API server indexes.
+    pub fields: Vec<(&'static str, String)>,
     /// How new it must be.
     pub freshness: Freshness,
     /// The longest wait.
@@ -249,7 +345,7 @@ impl Read {
     pub fn timeout(&self) -> Duration {
         match self {
             Read::Object(_) | Read::ClusterInfo => Duration::from_secs(30),
-            Read::Objects(selection) | Read::PodMetrics(selection) => selection.timeout,
+            Read::Objects(selection) | Read::PodMetrics(selection) | Read::NodeMetrics(selection) => selection.timeout,
             Read::Logs(query) => query.timeout,
             Read::Http(request) | Read::Health(request) => request.timeout,
             Read::Sql(statement) => statement.timeout,
@@ -262,16 +358,30 @@ impl Write {
     /// The longest wait for the answer.
     pub fn timeout(&self) -> Duration {
         match self {
-            Write::Patch { timeout, .. } => *timeout,
+            Write::Patch { timeout, .. } | Write::Create { timeout, .. } | Write::Delete { timeout, .. } | Write::Evict { timeout, .. } => {
+                *timeout
+            }
             Write::Http(request) => request.timeout,
             Write::Send(message) => message.timeout,
+        }
+    }
+
+    /// The Kubernetes object that it changes; none where it changes none.
+    pub fn object(&self) -> Option<&ObjectRef> {
+        match self {
+            Write::Patch { object, .. } | Write::Create { object, .. } | Write::Delete { object, .. } | Write::Evict { object, .. } => {
+                Some(object)
+            }
+            Write::Http(_) | Write::Send(_) => None,
         }
     }
 
     /// What it is about, in the script's words.
     pub fn target(&self) -> String {
         match self {
-            Write::Patch { object, .. } => object.to_string(),
+            Write::Patch { object, .. } | Write::Create { object, .. } | Write::Delete { object, .. } | Write::Evict { object, .. } => {
+                object.to_string()
+            }
             Write::Http(request) => request.target(),
             Write::Send(message) => message.channel.clone(),
         }
@@ -280,7 +390,7 @@ impl Write {
     /// Whether a rehearsal can tell what its answer would be.
     pub fn is_predictable(&self) -> bool {
         match self {
-            Write::Patch { .. } => true,
+            Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => true,
             Write::Http(_) | Write::Send(_) => false,
         }
     }
@@ -288,7 +398,8 @@ impl Write {
     /// What can be said of an answer that cannot be predicted.
     pub fn assumed(&self) -> Map {
         match self {
-            Write::Patch { .. } | Write::Http(_) | Write::Send(_) => Map::new(),
+            Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => Map::new(),
+            Write::Http(_) | Write::Send(_) => Map::new(),
         }
     }
 }

@@ -43,12 +43,46 @@ pub struct Secret(Arc<Inner>);
 struct Inner {
     name: String,
     content: Zeroizing<String>,
+    form: Form,
+}
+
+/// What a secret's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// The secret itself.
+    Text,
+    /// The base64 of bytes that are no text.
+    Base64,
 }
 
 impl Secret {
     /// Makes a secret from where it is from (shown) and what it holds (never shown).
     pub fn new(name: impl Into<String>, content: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { name: name.into(), content: Zeroizing::new(content.into()) }))
+        Self(Arc::new(Inner { name: name.into(), content: Zeroizing::new(content.into()), form: Form::Text }))
+    }
+
+    /// Makes a secret of bytes that are no text, from their base64.
+    pub fn of_bytes(name: impl Into<String>, base64: impl Into<String>) -> Self {
+        Self(Arc::new(Inner { name: name.into(), content: Zeroizing::new(base64.into()), form: Form::Base64 }))
+    }
+
+    /// The same secret by another name.
+    pub fn renamed(&self, name: impl Into<String>) -> Self {
+        Self(Arc::new(Inner { name: name.into(), content: self.0.content.clone(), form: self.0.form }))
+    }
+
+    /// Whether what it holds is the base64 of bytes that are no text.
+    pub fn is_base64(&self) -> bool {
+        self.0.form == Form::Base64
+    }
+
+    /// How many bytes it is.
+    pub fn bytes(&self) -> usize {
+        let content = self.expose();
+        match self.0.form {
+            Form::Text => content.len(),
+            Form::Base64 => content.trim_end_matches('=').len() * 3 / 4,
+        }
     }
 
     /// Where the secret is from, such as `env:PGPASSWORD` or `secret/auth-secrets/key`.

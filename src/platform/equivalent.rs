@@ -1,5 +1,7 @@
 //! The command line that says the same as a write, so that a person could go on by hand.
 
+use std::time::Duration;
+
 use crate::config::{ChannelKind, Environment, SecretSource};
 use crate::model::operation::{HttpRequest, LogQuery, Message, PatchVerb, Selection};
 use crate::model::text::inert_json;
@@ -8,20 +10,56 @@ use crate::model::{ObjectRef, Read, Value, Write};
 /// The kubectl or curl line for a write in an environment. Secrets stand there by where they are from, never by content.
 pub fn of(write: &Write, environment: &Environment) -> String {
     match write {
-        Write::Patch { object, patch, verb, subresource, .. } => {
+        Write::Patch { object, patch, kind, verb, subresource, .. } => {
             let kubectl = kubectl(environment, object);
             match (verb, patch.int_at(&["spec", "replicas"])) {
                 (PatchVerb::Scale, Some(replicas)) => format!("{kubectl} scale {object} --replicas={replicas}"),
                 (PatchVerb::Restart, _) => format!("{kubectl} rollout restart {object}"),
+                (PatchVerb::Undo(revision), _) => format!("{kubectl} rollout undo {object} --to-revision={revision}"),
+                (PatchVerb::Label, _) => format!("{kubectl} label {object}{}", marks(patch, "labels")),
+                (PatchVerb::Annotate, _) => format!("{kubectl} annotate {object}{}", marks(patch, "annotations")),
+                (PatchVerb::Cordon | PatchVerb::Uncordon, _) => format!("{kubectl} {} {}", verb.name(), object.name),
                 _ => {
                     let subresource = subresource.map(|name| format!(" --subresource={name}")).unwrap_or_default();
-                    format!("{kubectl} patch {object}{subresource} --type=merge -p {}", quote(&inert_json(&patch.to_string())))
+                    let patch = quote(&inert_json(&patch.to_string()));
+                    format!("{kubectl} patch {object}{subresource} --type={} -p {patch}", kind.name())
                 }
             }
         }
+        Write::Create { object, manifest, .. } => {
+            format!("echo {} | {} create -f -", quote(&inert_json(&manifest.to_string())), kubectl(environment, object))
+        }
+        Write::Delete { object, grace, .. } => {
+            let grace = grace.map(|grace| format!(" --grace-period={}{}", grace.as_secs(), if grace.is_zero() { " --force" } else { "" }));
+            format!("{} delete {object}{} --wait=false", kubectl(environment, object), grace.unwrap_or_default())
+        }
+        Write::Evict { object, grace, .. } => eviction(object, *grace, environment),
         Write::Http(request) => http(request),
         Write::Send(message) => webhook(message, environment),
     }
+}
+
+/// Labels or annotations as kubectl takes them: what is set, and what is taken away.
+fn marks(patch: &Value, place: &str) -> String {
+    let marks = patch.at(&["metadata", place]).and_then(Value::as_map);
+    let words = marks.into_iter().flatten().map(|(key, value)| match value {
+        Value::Str(value) => format!(" {}", quote(&format!("{key}={value}"))),
+        _ => format!(" {}", quote(&format!("{key}-"))),
+    });
+    format!("{} --overwrite", words.collect::<String>())
+}
+
+/// An eviction; kubectl has it only within `drain`.
+fn eviction(object: &ObjectRef, grace: Option<Duration>, environment: &Environment) -> String {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    let mut body = crate::map! {
+        "apiVersion" => "policy/v1", "kind" => "Eviction", "metadata" => crate::map! { "name" => object.name.as_str(), "namespace" => namespace },
+    };
+    if let Some(grace) = grace {
+        body.set(&["deleteOptions", "gracePeriodSeconds"], i64::try_from(grace.as_secs()).unwrap_or(i64::MAX).into());
+    }
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{}/eviction", object.name);
+    format!("echo {} | {} create --raw {path} -f -", quote(&inert_json(&body.to_string())), client(environment))
 }
 
 /// The kubectl, curl, psql, mongosh or redis-cli line for a read in an environment.
@@ -29,6 +67,7 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
     match read {
         Read::Object(object) => format!("{} get {object} -o yaml", kubectl(environment, object)),
         Read::Objects(selection) => format!("{} get {}{}", client(environment), selection.kind.plural, chosen(selection)),
+        Read::NodeMetrics(selection) => format!("{} top nodes{}", client(environment), chosen(selection)),
         Read::PodMetrics(selection) => format!("{} top pods{}", client(environment), chosen(selection)),
         Read::ClusterInfo => format!("{} cluster-info", client(environment)),
         Read::Logs(query) => logs(query, environment),
@@ -146,7 +185,9 @@ fn chosen(selection: &Selection) -> String {
         None => String::new(),
     };
     let labels = selection.selector.as_ref().map(|selector| format!(" -l {}", quote(selector))).unwrap_or_default();
-    format!("{place}{labels}")
+    let fields: Vec<String> = selection.fields.iter().map(|(path, value)| format!("{path}={value}")).collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(" --field-selector {}", quote(&fields.join(","))) };
+    format!("{place}{labels}{fields}")
 }
 
 fn client(environment: &Environment) -> String {
@@ -201,7 +242,7 @@ pub fn quote(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::ResourceKind;
-    use crate::model::operation::Freshness;
+    use crate::model::operation::{Freshness, PatchKind};
 
     #[test]
     fn words_are_quoted_for_a_shell() {
@@ -218,6 +259,7 @@ mod tests {
             kind: ResourceKind::find("pod").unwrap(),
             namespace: namespace.map(str::to_owned),
             selector: selector.map(str::to_owned),
+            fields: Vec::new(),
             freshness: Freshness::Now,
             timeout: second,
         };
@@ -259,7 +301,7 @@ mod tests {
         let object = ObjectRef::new(ResourceKind::find("deploy").unwrap(), "platform", "api");
         let patch = crate::map! { "data" => crate::map! { "a" => "\u{9b}2J\u{202e}x" } };
         let timeout = std::time::Duration::from_secs(1);
-        let write = Write::Patch { object, subresource: None, patch, verb: PatchVerb::Patch, timeout };
+        let write = Write::Patch { object, subresource: None, patch, kind: PatchKind::Merge, verb: PatchVerb::Patch, timeout };
         let line = of(&write, &Environment::default());
         assert!(line.ends_with(r#"--type=merge -p '{"data":{"a":"\u009b2J\u202ex"}}'"#), "{line}");
     }
@@ -272,6 +314,7 @@ mod tests {
             object: object.clone(),
             subresource: None,
             patch,
+            kind: PatchKind::Merge,
             verb,
             timeout: std::time::Duration::from_secs(1),
         };

@@ -40,6 +40,24 @@ pub(super) fn no_such_object(target: &str, namespace: Option<&str>, resource: &s
     Failure::new(Kind::NotFound, format!("{target} does not exist{place}")).hint(hint).on(target).sent(Sent::Yes)
 }
 
+/// How the message of a pod begins whose disruption budgets do not let it go.
+const BUDGET: &str = "a disruption budget holds ";
+
+/// A pod that a disruption budget does not let go now. Nothing was evicted.
+pub(super) fn budget(target: &str, said: &str) -> Failure {
+    Failure::new(Kind::Unavailable, format!("{BUDGET}{target}: {said}")).hint("`kubectl get pdb` shows how many may be missing").on(target)
+}
+
+/// Whether that is why a pod stays.
+pub(super) fn is_budget(failure: &Failure) -> bool {
+    failure.kind == Kind::Unavailable && failure.message.starts_with(BUDGET)
+}
+
+/// A pod that a disruption budget has not let go in all the time that there was.
+pub(super) fn held(failure: Failure, limit: Duration) -> Failure {
+    Failure { kind: Kind::Timeout, message: format!("{}, for {}", failure.message, duration::show(limit)), ..failure }
+}
+
 /// A database that cannot be connected to; `place` is its host and port.
 pub(super) fn unreachable(database: &str, place: &str, why: &str) -> Failure {
     Failure::new(Kind::Unavailable, format!("the database `{database}` at {place} cannot be reached: {why}"))

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::objects::{Objects, Selector, merge_patch};
-use super::{Cancel, Clock, Cx, Observe, Platform, Validation, clock, prepare};
+use super::objects::{Objects, Selector, apply, has_fields, leaves, merge_patch, path_text, seal_secret};
+use super::{Cancel, Clock, Cx, Observe, Platform, Validation, clock, failures, prepare};
 use crate::config::Environment;
-use crate::model::operation::Selection;
-use crate::model::{Answer, Failure, Key, Kind, ObjectRef, Prepared, Provenance, Read, Secret, Value, Write};
+use crate::model::operation::{PatchVerb, Selection};
+use crate::model::{Answer, Failure, Key, Kind, ObjectRef, Prepared, Provenance, Read, ResourceKind, Secret, Value, Write};
 
 /// A platform whose changes are only predicted.
 pub struct Rehearsal<B> {
     base: B,
+    /// Predicted objects; nothing stands for one that would be deleted.
     overlay: Mutex<Objects>,
+    /// The merge patches that the server's own dry-runs have come to, until they are written into the overlay.
+    foreseen: Mutex<Objects>,
     /// Something was altered on which more hangs than its own object, so that what runs may differ from what is read.
     running_altered: AtomicBool,
     /// What would have been waited, in microseconds; below zero after a jump back.
@@ -26,15 +29,30 @@ pub struct Rehearsal<B> {
 impl<B: Observe> Rehearsal<B> {
     /// Wraps a platform.
     pub fn new(base: B) -> Self {
-        Self { base, overlay: Mutex::default(), running_altered: AtomicBool::new(false), skipped: AtomicI64::new(0) }
+        Self { base, overlay: Mutex::default(), foreseen: Mutex::default(), running_altered: AtomicBool::new(false), skipped: AtomicI64::new(0) }
     }
 
     fn overlay(&self) -> MutexGuard<'_, Objects> {
         self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn simulated(&self, object: &ObjectRef) -> Option<Value> {
-        self.overlay().get(object).cloned()
+    fn foreseen(&self) -> MutexGuard<'_, Objects> {
+        self.foreseen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the overlay says of an object; nothing where it says nothing.
+    fn simulated(&self, object: &ObjectRef) -> Option<Result<Answer, Failure>> {
+        let overlay = self.overlay();
+        let holder = |name: &String| Some(ObjectRef::new(ResourceKind::find("namespace")?, "", name));
+        let namespace = object.namespace.as_ref().and_then(holder);
+        let value = match namespace.and_then(|namespace| overlay.get(&namespace)) {
+            Some(Value::Null) => Value::Null,
+            _ => overlay.get(object)?.clone(),
+        };
+        Some(match value {
+            Value::Null => Err(failures::no_such_object(&object.to_string(), object.namespace.as_deref(), object.kind.plural, None)),
+            value => Ok(Answer { value, provenance: Provenance::Simulated }),
+        })
     }
 
     /// Whether an earlier simulated change may have altered what this read looks at.
@@ -43,7 +61,7 @@ impl<B: Observe> Rehearsal<B> {
             Read::Object(object) => matches!(object.kind.singular, "pod" | "replicaset" | "event" | "endpoints"),
             Read::Objects(selection) => matches!(selection.kind.singular, "pod" | "replicaset" | "event" | "endpoints"),
             Read::ClusterInfo => false,
-            Read::Logs(_) | Read::PodMetrics(_) | Read::Http(_) | Read::Health(_) => true,
+            Read::Logs(_) | Read::PodMetrics(_) | Read::NodeMetrics(_) | Read::Http(_) | Read::Health(_) => true,
             Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => true,
         };
         about_running && self.running_altered.load(Ordering::Relaxed)
@@ -56,20 +74,23 @@ impl<B: Observe> Rehearsal<B> {
     /// Lays the overlay over a list: predicted objects replace the real ones, and join or leave it by their labels.
     fn overlaid(&self, selection: &Selection, answer: Answer) -> Result<Answer, Failure> {
         let overlay = self.overlay();
-        let all = Selection { selector: None, ..selection.clone() };
-        let predicted = overlay.list(&all)?;
+        let namespace = selection.namespace.as_deref().filter(|_| selection.kind.namespaced);
+        let predicted: Vec<(&str, &str, &Value)> = overlay.of_kind(selection.kind, namespace).collect();
         if predicted.is_empty() {
             return Ok(answer);
         }
-        let selector = selection.selector.as_deref().map(Selector::parse).transpose()?;
+        let selector = Selector::of(selection)?;
         let Value::List(mut items) = answer.value else { return Ok(answer) };
         let name = |item: &Value| {
             let part = |key| item.str_at(&["metadata", key]).unwrap_or_default().to_owned();
             (part("namespace"), part("name"))
         };
-        let replaced: Vec<_> = predicted.iter().map(|item| name(item)).collect();
-        items.retain(|item| !replaced.contains(&name(item)));
-        items.extend(predicted.into_iter().filter(|item| selector.as_ref().is_none_or(|selector| selector.chooses(item))).cloned());
+        items.retain(|item| {
+            let (namespace, name) = name(item);
+            !predicted.iter().any(|(own, known, _)| *own == namespace && *known == name)
+        });
+        let chosen = |item: &&Value| !matches!(item, Value::Null) && selector.chooses(item) && has_fields(item, &selection.fields);
+        items.extend(predicted.into_iter().map(|(.., item)| item).filter(chosen).cloned());
         items.sort_by_cached_key(name);
         Ok(Answer { value: Value::List(items), provenance: Provenance::Simulated })
     }
@@ -79,8 +100,8 @@ impl<B: Observe> Observe for Rehearsal<B> {
     fn read(&self, op: &Read, cx: &Cx<'_>) -> Result<Answer, Failure> {
         match op {
             Read::Object(object) => {
-                if let Some(value) = self.simulated(object) {
-                    return Ok(Answer { value, provenance: Provenance::Simulated });
+                if let Some(answer) = self.simulated(object) {
+                    return answer;
                 }
                 self.base.read(op, cx).map(|answer| self.marked(op, answer))
             }
@@ -98,7 +119,7 @@ impl<B: Observe> Observe for Rehearsal<B> {
             .zip(answers)
             .map(|(op, answer)| match op {
                 Read::Object(object) => match self.simulated(object) {
-                    Some(value) => Ok(Answer { value, provenance: Provenance::Simulated }),
+                    Some(simulated) => simulated,
                     None => answer.map(|answer| self.marked(op, answer)),
                 },
                 Read::Objects(selection) => self.overlaid(selection, self.marked(op, answer?)),
@@ -127,23 +148,25 @@ impl<B: Observe> Observe for Rehearsal<B> {
 impl<B: Observe> Platform for Rehearsal<B> {
     fn prepare(&self, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
         let mut prepared = prepare::prepare(self, op, cx)?;
-        if !matches!(prepared.write, Write::Patch { .. }) {
+        let Some(object) = prepared.write.object().cloned() else { return Ok(prepared) };
+        let simulated = self.overlay().get(&object).is_some();
+        if prepared.before == prepared.after || matches!(prepared.write, Write::Create { .. }) && simulated {
+            // Nothing would be sent; and the server still has what was deleted only here.
             return Ok(prepared);
         }
         match self.base.validate(&prepared.write, cx) {
-            Ok(Validation::Accepted(object)) => {
+            Ok(Validation::Accepted(answer)) => {
                 prepared.validated = Some(true);
-                // Admission may set other values than were asked for: what the server says counts.
-                if let (Some(object), Value::Map(after), Write::Patch { patch, .. }) = (object, &mut prepared.after, &prepared.write) {
-                    for (path, asked) in super::objects::leaves(patch) {
-                        let said = answered(&object, &path, asked);
-                        if said != *asked {
-                            after.insert(super::objects::path_text(&path).into(), said);
-                        }
-                    }
+                if let (Some(answer), Write::Patch { .. }) = (answer, &prepared.write) {
+                    self.said(&mut prepared, &object, answer, simulated, cx)?;
                 }
             }
             Ok(Validation::NotValidated) => {}
+            // What was made only here the server does not have.
+            Err(failure) if failure.kind == Kind::NotFound && simulated => {}
+            Err(failure) if failures::is_budget(&failure) => {
+                prepared.remarks.push(format!("{}: the run would wait until it is allowed", failure.message));
+            }
             Err(failure) if is_refusal(failure.kind) => {
                 prepared.validated = Some(false);
                 prepared.refusal = Some(failure);
@@ -155,19 +178,31 @@ impl<B: Observe> Platform for Rehearsal<B> {
 
     fn write(&self, op: &Prepared, cx: &Cx<'_>) -> Result<Answer, Failure> {
         let value = match &op.write {
-            Write::Patch { object, patch, .. } => {
+            Write::Patch { object, patch, kind, .. } => {
                 // Taken out of the overlay, so that it is changed in place.
                 let predicted = self.overlay().remove(object);
                 let mut predicted =
                     predicted.map_or_else(|| self.base.read(&Read::Object(object.clone()), cx).map(|answer| answer.value), Ok)?;
                 let spec = predicted.get("spec").cloned();
-                merge_patch(&mut predicted, patch);
-                settle(object, &mut predicted, spec.as_ref());
-                self.overlay().put(object, predicted.clone());
-                if object.kind.is_workload() || matches!(object.kind.singular, "pod" | "node") {
-                    self.running_altered.store(true, Ordering::Relaxed);
+                seal_secret(&mut predicted);
+                match self.foreseen().remove(object) {
+                    Some(patch) => merge_patch(&mut predicted, &patch),
+                    None => apply(*kind, &mut predicted, patch)?,
                 }
+                seal_secret(&mut predicted);
+                settle(object, &mut predicted, spec.as_ref());
+                self.put(object, predicted.clone());
                 predicted
+            }
+            Write::Create { object, manifest, .. } => {
+                let mut predicted = manifest.clone();
+                settle(object, &mut predicted, None);
+                self.put(object, predicted.clone());
+                predicted
+            }
+            Write::Delete { object, .. } | Write::Evict { object, .. } => {
+                self.put(object, Value::Null);
+                Value::Null
             }
             Write::Http(_) => {
                 self.running_altered.store(true, Ordering::Relaxed);
@@ -176,6 +211,43 @@ impl<B: Observe> Platform for Rehearsal<B> {
             Write::Send(_) => Value::Null,
         };
         Ok(Answer { value, provenance: Provenance::Simulated })
+    }
+}
+
+impl<B: Observe> Rehearsal<B> {
+    /// What the server's own dry-run has come to counts: admission may set other values than were asked for.
+    fn said(&self, prepared: &mut Prepared, object: &ObjectRef, answer: Value, simulated: bool, cx: &Cx<'_>) -> Result<(), Failure> {
+        let Write::Patch { patch, verb, .. } = &prepared.write else { return Ok(()) };
+        if matches!(verb, PatchVerb::Patch | PatchVerb::Undo(_)) {
+            // Earlier simulated changes are no part of what this one comes to.
+            let mut current = self.base.read(&Read::Object(object.clone()), cx)?.value;
+            let mut answer = answer;
+            seal_secret(&mut current);
+            seal_secret(&mut answer);
+            let found = prepare::between(object, &current, &answer);
+            if !simulated {
+                (prepared.before, prepared.after) = (Value::Map(found.before), Value::Map(found.after));
+            }
+            if !matches!(found.patch, Value::Null) {
+                self.foreseen().put(object, found.patch);
+            }
+            return Ok(());
+        }
+        let Value::Map(after) = &mut prepared.after else { return Ok(()) };
+        for (path, asked) in leaves(patch) {
+            let said = answered(&answer, &path, asked);
+            if said != *asked {
+                after.insert(path_text(&path).into(), said);
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, object: &ObjectRef, predicted: Value) {
+        self.overlay().put(object, predicted);
+        if object.kind.is_workload() || matches!(object.kind.singular, "pod" | "node" | "namespace") {
+            self.running_altered.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -202,10 +274,21 @@ fn settle(object: &ObjectRef, predicted: &mut Value, spec_before: Option<&Value>
         return;
     }
     let replicas = predicted.int_at(&["spec", "replicas"]).unwrap_or(1);
+    if spec_before.is_none() && object.kind.singular != "daemonset" {
+        // An object that is made has no status yet.
+        predicted.set(&["status", "readyReplicas"], replicas.into());
+    }
     predicted.set(&["status", "observedGeneration"], generation.into());
     let Some(Value::Map(status)) = predicted.at_mut(&["status"]) else { return };
-    for field in ["replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "currentReplicas"] {
-        status.insert(field.into(), replicas.into());
+    if object.kind.singular == "daemonset" {
+        let desired = status.get("desiredNumberScheduled").cloned().unwrap_or_default();
+        for field in ["currentNumberScheduled", "updatedNumberScheduled", "numberReady", "numberAvailable"] {
+            status.insert(field.into(), desired.clone());
+        }
+    } else {
+        for field in ["replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "currentReplicas"] {
+            status.insert(field.into(), replicas.into());
+        }
     }
     if let Some(update) = status.get("updateRevision").cloned() {
         status.insert("currentRevision".into(), update);

@@ -43,6 +43,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
             kind,
             namespace: (kind.namespaced && namespace != "*").then_some(namespace),
             selector: Some(selector),
+            fields: Vec::new(),
             freshness: Freshness::Now,
             timeout: Duration::from_secs(30),
         }),

@@ -3,7 +3,7 @@
 use crate::call::{Body, Cx, Done, Function};
 use crate::host::targets::{self, NAMESPACE};
 use crate::map;
-use crate::model::operation::PatchVerb;
+use crate::model::operation::{PatchKind, PatchVerb};
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
 use crate::model::{Failure, Kind, ResourceKind, Spec, Tier, Value, Write};
 
@@ -68,6 +68,7 @@ fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
         object,
         subresource: Some("scale"),
         patch: map! { "spec" => map! { "replicas" => args.int(1) } },
+        kind: PatchKind::Merge,
         verb: PatchVerb::Scale,
         timeout: args.option_duration("timeout").unwrap_or_default(),
     }])

@@ -1,15 +1,23 @@
-//! The object store that worlds and rehearsals share, with the merge-patch engine and label selectors.
+//! The object store that worlds and rehearsals share, with the patch engines and label selectors.
 
+mod change;
+mod json;
 mod patch;
+mod recreate;
+mod sealed;
 mod selector;
+mod strategic;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::model::operation::Selection;
-use crate::model::{Failure, ObjectRef, ResourceKind, Secret, Value};
+use crate::model::operation::{PatchKind, Selection};
+use crate::model::{Failure, ObjectRef, ResourceKind, Value};
 
+pub use change::Difference;
 pub use patch::{leaves, merge_patch, path_text};
+pub use recreate::{is_controlled, recreatable};
+pub use sealed::{seal_patch, seal_secret, with_base64};
 pub use selector::Selector;
 
 /// Objects by kind, namespace and name. Lookups compare borrowed names only, so they cost tens of nanoseconds.
@@ -88,42 +96,35 @@ fn bounds(namespace: Option<&str>) -> (Bound<&str>, Bound<&str>) {
     namespace.map_or((Bound::Unbounded, Bound::Unbounded), |name| (Bound::Included(name), Bound::Included(name)))
 }
 
+/// Applies a patch of a kind to an object. Fails with `bad_argument` on a patch that is none of its kind or does not fit.
+pub fn apply(kind: PatchKind, object: &mut Value, patch: &Value) -> Result<(), Failure> {
+    match kind {
+        PatchKind::Merge if patch.as_map().is_none() => {
+            Err(Failure::bad_argument(format!("a merge patch must be a map, not {}", patch.type_name())))
+        }
+        PatchKind::Merge => {
+            merge_patch(object, patch);
+            Ok(())
+        }
+        PatchKind::Strategic => strategic::apply(object, patch),
+        PatchKind::Json => json::apply(object, patch),
+    }
+}
+
+/// Whether an object has the fields that a selection asks for; a field's path is dotted.
+pub fn has_fields(object: &Value, fields: &[(&str, String)]) -> bool {
+    fields.iter().all(|(path, wanted)| {
+        let keys: Vec<&str> = path.split('.').collect();
+        object.str_at(&keys).unwrap_or_default() == wanted
+    })
+}
+
 impl Objects<Value> {
     /// The objects that a selection chooses, ordered by namespace and name. Fails on a selector that cannot be parsed.
     pub fn list(&self, selection: &Selection) -> Result<Vec<&Value>, Failure> {
         let selector = Selector::of(selection)?;
         let namespace = selection.namespace.as_deref().filter(|_| selection.kind.namespaced);
-        Ok(self.of_kind(selection.kind, namespace).map(|(_, _, value)| value).filter(|value| selector.chooses(value)).collect())
-    }
-}
-
-/// Makes the data of a Kubernetes `Secret` object opaque: each value under `data` and `stringData` becomes a
-/// [`Value::Secret`] named `secret/NAME/KEY` that holds the decoded text, and so does the copy that `kubectl apply` leaves.
-/// What is no UTF-8 stays base64 inside the secret. Other kinds are left alone.
-pub fn seal_secret(object: &mut Value) {
-    use base64::Engine as _;
-    const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-    if object.str_at(&["kind"]) != Some("Secret") {
-        return;
-    }
-    let name = object.str_at(&["metadata", "name"]).unwrap_or_default().to_owned();
-    let Some(map) = object.as_map_mut() else { return };
-    for (field, encoded) in [("data", true), ("stringData", false)] {
-        let Some(data) = map.get_mut(field).and_then(Value::as_map_mut) else { continue };
-        for (key, value) in data {
-            if matches!(value, Value::Secret(_) | Value::Null) {
-                continue;
-            }
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let decoded = encoded.then(|| base64::prelude::BASE64_STANDARD.decode(&text).ok()).flatten();
-            let content = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or(text);
-            *value = Value::Secret(Secret::new(format!("secret/{name}/{key}"), content));
-        }
-    }
-    let annotations = map.get_mut("metadata").and_then(Value::as_map_mut).and_then(|metadata| metadata.get_mut("annotations"));
-    if let Some(copy) = annotations.and_then(Value::as_map_mut).and_then(|annotations| annotations.get_mut(LAST_APPLIED)) {
-        let content = copy.as_str().unwrap_or_default().to_owned();
-        *copy = Value::Secret(Secret::new(format!("secret/{name}#last-applied"), content));
+        Ok(self.of_kind(selection.kind, namespace).map(|(_, _, value)| value).filter(|value| selector.chooses(value) && has_fields(value, &selection.fields)).collect())
     }
 }
 
@@ -156,6 +157,7 @@ mod tests {
                 kind: ResourceKind::named("pod").unwrap(),
                 namespace: namespace.map(str::to_owned),
                 selector: selector.map(str::to_owned),
+                fields: Vec::new(),
                 freshness: Freshness::Now,
                 timeout: Duration::ZERO,
             };
@@ -168,21 +170,5 @@ mod tests {
         assert!(names(None, Some("app in")).is_err());
         assert!(objects.remove(&pod("a", "z")).is_some());
         assert_eq!(objects.get(&pod("a", "z")), None);
-    }
-
-    #[test]
-    fn the_data_of_secrets_is_opaque_on_every_path() {
-        let copy = r#"{"data":{"key":"aHVudGVyMmh1bnRlcjI="}}"#;
-        let mut object = map! {
-            "kind" => "Secret",
-            "metadata" => map! { "name" => "auth", "annotations" => map! { "kubectl.kubernetes.io/last-applied-configuration" => copy } },
-            "data" => map! { "key" => "aHVudGVyMmh1bnRlcjI=" },
-            "stringData" => map! { "plain" => "hunter2hunter2" },
-        };
-        seal_secret(&mut object);
-        let Some(Value::Secret(secret)) = object.at(&["data", "key"]) else { panic!("not sealed") };
-        assert_eq!((secret.name(), secret.expose()), ("secret/auth/key", "hunter2hunter2"));
-        let shown = format!("{object} {object:?}");
-        assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVy"), "{shown}");
     }
 }

@@ -22,9 +22,9 @@ use futures::StreamExt;
 
 use super::clock::{MachineClock, cancelled};
 use super::egress::{Egress, shown};
-use super::{Clock, Cx, Observe, Platform, Validation};
+use super::{Clock, Cx, Observe, Platform, Validation, failures};
 use crate::config::{Config, Environment};
-use crate::model::{Answer, Failure, Kind, Prepared, Read, Secret, Value, Write};
+use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, Secret, Value, Write};
 use runtime::{Departure, Runtime};
 
 /// The largest answer that a script may hold, in bytes.
@@ -35,6 +35,10 @@ pub(super) const MOST_SAID: usize = 64 * 1024;
 const AGENT: &str = concat!("runbook/", env!("CARGO_PKG_VERSION"));
 /// So many reads of one call are under way at once.
 const CONCURRENT: usize = 64;
+/// The least wait for the answer to an eviction.
+const LEAST: Duration = Duration::from_secs(5);
+/// The pause before a disruption budget is asked again, and between two looks at pods that are to be gone.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// The wait for a secret's source that is a system.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -103,6 +107,7 @@ impl Real {
             Read::Objects(selection) => self.kubernetes.objects(selection).await,
             Read::Logs(query) => self.kubernetes.logs(query).await,
             Read::PodMetrics(selection) => self.kubernetes.pod_metrics(selection).await,
+            Read::NodeMetrics(selection) => self.kubernetes.node_metrics(selection).await,
             Read::ClusterInfo => self.kubernetes.info().await,
             Read::Http(request) => self.http.request(request).await,
             Read::Health(request) => self.http.health(request).await,
@@ -147,12 +152,12 @@ impl Observe for Real {
     }
 
     fn validate(&self, op: &Write, cx: &Cx<'_>) -> Result<Validation, Failure> {
-        let Write::Patch { object, subresource, patch, timeout, .. } = op else {
+        if op.object().is_none() {
             return Ok(Validation::NotValidated);
-        };
+        }
         let departure = Departure::default();
-        let asked = self.kubernetes.patch(object, *subresource, patch, kubernetes::Mode::DryRun, &departure);
-        match self.runtime.block(cx, *timeout, || format!("the validation of a patch of {object}"), asked) {
+        let asked = self.kubernetes.change(op, kubernetes::Mode::DryRun, &departure);
+        match self.runtime.block(cx, op.timeout(), || format!("the validation of {}", said(op)), asked) {
             Ok(object) => Ok(Validation::Accepted(Some(object))),
             Err(failure) if kubernetes::cannot_dry_run(&failure) => Ok(Validation::NotValidated),
             Err(failure) => Err(failure),
@@ -183,9 +188,10 @@ impl Platform for Real {
         let departure = Departure::default();
         let limit = op.write.timeout();
         match &op.write {
-            Write::Patch { object, subresource, patch, .. } => {
-                let sent = self.kubernetes.patch(object, *subresource, patch, kubernetes::Mode::Apply, &departure);
-                self.runtime.block_write(cx, limit, || format!("the patch of {object}"), &departure, sent)
+            write @ Write::Evict { then_gone, .. } => self.evict(write, then_gone, cx),
+            write @ (Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. }) => {
+                let sent = self.kubernetes.change(write, kubernetes::Mode::Apply, &departure);
+                self.runtime.block_write(cx, limit, || said(write), &departure, sent)
             }
             Write::Http(request) => {
                 let sent = self.http.change(request, &departure);
@@ -200,6 +206,64 @@ impl Platform for Real {
     }
 }
 
+impl Real {
+    /// Evicts a pod as soon as its disruption budgets let it go, and waits for pods to be gone. An eviction that a budget does
+    /// not allow has not happened, so it may be asked for again; one without an answer is not.
+    fn evict(&self, write: &Write, then_gone: &[ObjectRef], cx: &Cx<'_>) -> Result<Value, Failure> {
+        let limit = write.timeout();
+        let begun = self.clock.elapsed();
+        let left = || limit.saturating_sub(self.clock.elapsed().saturating_sub(begun));
+        loop {
+            let departure = Departure::default();
+            let sent = self.kubernetes.change(write, kubernetes::Mode::Apply, &departure);
+            match self.runtime.block_write(cx, left().max(LEAST), || said(write), &departure, sent) {
+                Ok(_) => break,
+                Err(failure) if !failures::is_budget(&failure) => return Err(failure),
+                Err(failure) if left().is_zero() => return Err(failures::held(failure, limit)),
+                Err(failure) => {
+                    (cx.progress)(&failure.message);
+                    self.clock.sleep(BETWEEN.min(left()), cx.cancel)?;
+                }
+            }
+        }
+        // From here on nothing takes the eviction back: who is not gone in time is named in the answer.
+        let mut remaining = then_gone.to_vec();
+        while !remaining.is_empty() {
+            let reads: Vec<Read> = remaining.iter().cloned().map(Read::Object).collect();
+            let gone: Vec<bool> = self.read_all(&reads, cx).into_iter().map(|answer| is_gone(&answer)).collect();
+            let mut gone = gone.into_iter();
+            remaining.retain(|_| !gone.next().unwrap_or(false));
+            if remaining.is_empty() || left().is_zero() {
+                break;
+            }
+            (cx.progress)(&format!("{} evicted pods are still there", remaining.len()));
+            if self.clock.sleep(BETWEEN.min(left()), cx.cancel).is_err() {
+                break;
+            }
+        }
+        Ok(crate::map! { "remaining" => remaining.iter().map(|pod| pod.to_string().into()).collect::<Vec<Value>>() })
+    }
+}
+
+/// Whether an evicted pod is gone: it does not exist, or another one bears its name.
+fn is_gone(answer: &Result<Answer, Failure>) -> bool {
+    match answer {
+        Ok(pod) => pod.value.at(&["metadata", "deletionTimestamp"]).is_none(),
+        Err(failure) => failure.kind == Kind::NotFound,
+    }
+}
+
+/// A write of an object, for messages.
+fn said(write: &Write) -> String {
+    let what = match write {
+        Write::Create { .. } => "creation",
+        Write::Delete { .. } => "deletion",
+        Write::Evict { .. } => "eviction",
+        Write::Patch { .. } | Write::Http(_) | Write::Send(_) => "patch",
+    };
+    format!("the {what} of {}", write.target())
+}
+
 /// What a read asks, for the message of a timeout.
 fn what(op: &Read) -> String {
     match op {
@@ -210,6 +274,7 @@ fn what(op: &Read) -> String {
             pods => format!("the logs of {} pods", pods.len()),
         },
         Read::PodMetrics(_) => "the pods' metrics".to_owned(),
+        Read::NodeMetrics(_) => "the nodes' metrics".to_owned(),
         Read::ClusterInfo => "the cluster".to_owned(),
         Read::Http(request) | Read::Health(request) => format!("{} {}", request.method, shown(&request.url)),
         Read::Sql(statement) => statement.database.clone(),

@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A right on a kind of Kubernetes objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
-    /// `get`, `list` or `patch`.
+    /// `get`, `list`, `patch`, `create` or `delete`.
     pub verb: &'static str,
     /// The API group, empty for core.
     pub group: &'static str,
     /// The resource, such as `deployments`.
     pub resource: &'static str,
-    /// `scale`, `log`, or none.
+    /// `scale`, `log`, `eviction`, or none.
     pub subresource: Option<&'static str>,
     /// The namespace; none for all, and for cluster-wide resources.
     pub namespace: Option<String>,
@@ -66,6 +66,7 @@ impl Access {
                 namespace: selection.namespace.clone(),
             },
             Read::Logs(query) => pods("", Some("log"), Some(query.namespace.clone())),
+            Read::NodeMetrics(_) => Access { verb: "list", group: "metrics.k8s.io", resource: "nodes", subresource: None, namespace: None },
             Read::PodMetrics(selection) => Access { verb: "list", ..pods("metrics.k8s.io", None, selection.namespace.clone()) },
             Read::ClusterInfo => Access { verb: "get", group: "", resource: "namespaces", subresource: None, namespace: None },
             Read::Http(_) | Read::Health(_) | Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
@@ -74,16 +75,15 @@ impl Access {
 
     /// The right that a write needs; none where it is no matter of the cluster.
     pub fn of_write(write: &Write) -> Option<Access> {
-        match write {
-            Write::Patch { object, subresource, .. } => Some(Access {
-                verb: "patch",
-                group: object.kind.group,
-                resource: object.kind.plural,
-                subresource: *subresource,
-                namespace: object.namespace.clone(),
-            }),
-            Write::Http(_) | Write::Send(_) => None,
-        }
+        let object = write.object()?;
+        let (verb, subresource) = match write {
+            Write::Patch { subresource, .. } => ("patch", *subresource),
+            Write::Create { .. } => ("create", None),
+            Write::Delete { .. } => ("delete", None),
+            Write::Evict { .. } => ("create", Some("eviction")),
+            Write::Http(_) | Write::Send(_) => return None,
+        };
+        Some(Access { verb, group: object.kind.group, resource: object.kind.plural, subresource, namespace: object.namespace.clone() })
     }
 }
 
@@ -149,6 +149,7 @@ mod tests {
             object: object.clone(),
             subresource: Some("scale"),
             patch: Value::Null,
+            kind: crate::model::operation::PatchKind::Merge,
             verb: crate::model::operation::PatchVerb::Scale,
             timeout: PATIENCE,
         };

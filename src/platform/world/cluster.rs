@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 
 use super::check;
-use super::entity::{Edit, Entity, edited};
+use super::entity::{Act, Edit, Entity, edited};
 use super::life::{Life, Place, Pod};
-use super::{render, taints};
+use super::{render, revisions, taints};
 use crate::map;
-use crate::model::operation::{Freshness, Selection};
+use crate::model::operation::{Freshness, PatchKind, Selection};
 use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value, suggest};
 use crate::platform::failures;
-use crate::platform::objects::{Objects, Selector};
+use crate::platform::objects::{Difference, Objects, Selector, apply, has_fields};
 
 /// Whether a patch is done or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,17 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) start: Timestamp,
-    entities: Objects<Entity>,
+    pub(super) entities: Objects<Entity>,
     /// Patches of pods, which are no entities of their own.
     pod_edits: Objects<Vec<Edit>>,
     /// The resource version that the next change gets.
-    version: i64,
+    pub(super) version: i64,
 }
 
 /// The resource version of everything that was there before the world began.
 pub(super) const FIRST_VERSION: i64 = 1000;
 
-fn is(kind: &ResourceKind, singular: &str) -> bool {
+pub(super) fn is(kind: &ResourceKind, singular: &str) -> bool {
     kind.singular == singular
 }
 
@@ -59,7 +59,7 @@ impl Cluster {
 
     /// The object as the API server returns it.
     pub(super) fn get(&mut self, reference: &ObjectRef, at: i64) -> Result<Value, Failure> {
-        if let Some(entity) = self.entities.get_mut(reference) {
+        if let Some(entity) = self.entities.get_mut(reference).filter(|entity| entity.is_there(at)) {
             return Ok(shown(entity, at).clone());
         }
         let found = if is(reference.kind, "pod") {
@@ -68,6 +68,9 @@ impl Cluster {
             let mut sets = self.replica_sets(reference.namespace.as_deref(), at);
             let place = sets.iter().position(|set| set.str_at(&["metadata", "name"]) == Some(&reference.name));
             place.map(|place| sets.swap_remove(place))
+        } else if is(reference.kind, "controllerrevision") {
+            let revisions = self.controller_revisions(reference.namespace.as_deref(), at);
+            revisions.into_iter().find(|one| one.str_at(&["metadata", "name"]) == Some(&reference.name))
         } else {
             None
         };
@@ -80,6 +83,9 @@ impl Cluster {
         let namespace = selection.namespace.as_deref().filter(|_| selection.kind.namespaced);
         let mut found: Vec<Value> = Vec::new();
         for (_, _, entity) in self.entities.of_kind_mut(selection.kind, namespace) {
+            if !entity.is_there(at) {
+                continue;
+            }
             let value = shown(entity, at);
             if selector.chooses(value) {
                 found.push(value.clone());
@@ -89,7 +95,12 @@ impl Cluster {
             found.extend(self.pods(namespace, at, &mut |value| selector.chooses(value)));
         } else if is(selection.kind, "replicaset") {
             found.extend(self.replica_sets(namespace, at).into_iter().filter(|set| selector.chooses(set)));
+        } else if is(selection.kind, "controllerrevision") {
+            found.extend(self.controller_revisions(namespace, at).into_iter().filter(|one| selector.chooses(one)));
+        } else if is(selection.kind, "event") {
+            found.extend(self.events(namespace, at));
         }
+        found.retain(|object| has_fields(object, &selection.fields));
         let key = |value: &Value, field| value.str_at(&["metadata", field]).unwrap_or_default().to_owned();
         found.sort_by_cached_key(|value| (key(value, "namespace"), key(value, "name")));
         Ok(found)
@@ -115,11 +126,12 @@ impl Cluster {
         &mut self,
         reference: &ObjectRef,
         subresource: Option<&str>,
-        patch: &Value,
+        (kind, patch): (PatchKind, &Value),
         at: i64,
         mode: Mode,
     ) -> Result<Value, Failure> {
         let before = self.get(reference, at)?;
+        let patch = &leading(reference, &before, kind, patch)?;
         check::preconditions(reference, &before, patch)?;
         let patch = match subresource {
             None => check::cleaned(reference, patch)?,
@@ -139,7 +151,7 @@ impl Cluster {
             self.version += 1;
             let places = self.places(at);
             if let Some(entity) = self.entities.get_mut(reference) {
-                entity.edit(edit, &places);
+                entity.act(Act::Patch(edit), &places);
                 if is(reference.kind, "node") {
                     self.forget_pods();
                 }
@@ -158,14 +170,14 @@ impl Cluster {
         self.forget_pods();
     }
 
-    fn forget_pods(&mut self) {
+    pub(super) fn forget_pods(&mut self) {
         for kind in workload_kinds() {
             self.entities.of_kind_mut(kind, None).for_each(|(_, _, entity)| entity.shown_pods.clear());
         }
     }
 
     /// The nodes that take new pods.
-    fn places(&self, at: i64) -> Vec<Place> {
+    pub(super) fn places(&self, at: i64) -> Vec<Place> {
         let Some(kind) = ResourceKind::find("node") else { return Vec::new() };
         let ready = |node: &Value| {
             node.at(&["status", "conditions"])
@@ -206,8 +218,17 @@ impl Cluster {
 
     fn replica_sets(&self, namespace: Option<&str>, at: i64) -> Vec<Value> {
         let Some(kind) = ResourceKind::find("deployment") else { return Vec::new() };
-        let entities = self.entities.of_kind(kind, namespace).map(|(_, _, entity)| entity);
+        let entities = self.entities.of_kind(kind, namespace).map(|(_, _, entity)| entity).filter(|entity| entity.is_there(at));
         entities.flat_map(|entity| entity.life.iter().flat_map(move |life| render::replica_sets(entity, life, at, self.start))).collect()
+    }
+
+    /// What StatefulSets and DaemonSets remember of their templates.
+    fn controller_revisions(&self, namespace: Option<&str>, at: i64) -> Vec<Value> {
+        let entities = workload_kinds().filter(|kind| kind.singular != "deployment").flat_map(|kind| self.entities.of_kind(kind, namespace));
+        let entities = entities.map(|(_, _, entity)| entity).filter(|entity| entity.is_there(at));
+        entities
+            .flat_map(|entity| entity.life.iter().flat_map(move |life| revisions::of(entity, life, at, self.start)))
+            .collect()
     }
 
     /// The failure of an object that is not there, with the nearest name as the hint.
@@ -216,6 +237,7 @@ impl Cluster {
             kind: reference.kind,
             namespace: reference.namespace.clone(),
             selector: None,
+            fields: Vec::new(),
             freshness: Freshness::Now,
             timeout: std::time::Duration::ZERO,
         };
@@ -232,6 +254,24 @@ fn shown(entity: &mut Entity, at: i64) -> &Value {
         None => render::object(entity, at),
     };
     &entity.shown.insert(fresh).value
+}
+
+/// A patch of any kind as the merge patch that comes to the same now.
+fn leading(reference: &ObjectRef, before: &Value, kind: PatchKind, patch: &Value) -> Result<Value, Failure> {
+    if kind == PatchKind::Merge {
+        return Ok(patch.clone());
+    }
+    let mut after = before.clone();
+    apply(kind, &mut after, patch).map_err(|failure| failure.on(reference.to_string()))?;
+    let mut patch = Difference::between(before, &after).patch;
+    if matches!(patch, Value::Null) {
+        patch = map! {};
+    }
+    // Which version it is for is no difference, but what the change rests on.
+    if let Some(version) = after.at(&["metadata", "resourceVersion"]).filter(|version| Some(*version) != before.at(&["metadata", "resourceVersion"])) {
+        patch.set(&["metadata", "resourceVersion"], version.clone());
+    }
+    Ok(patch)
 }
 
 /// The `Scale` of a workload, as `autoscaling/v1` has it.
@@ -286,9 +326,9 @@ mod tests {
         let settled = super::super::life::BEFORE + 4_000_000;
         assert_eq!(rendered(&mut cluster, 0), (settled, NEVER));
         let patch = map! { "spec" => map! { "replicas" => 3 } };
-        cluster.patch(&api, Some("scale"), &patch, 1_000_000, Mode::Try).unwrap();
+        cluster.patch(&api, Some("scale"), (PatchKind::Merge, &patch), 1_000_000, Mode::Try).unwrap();
         assert_eq!(rendered(&mut cluster, 1_000_000), (settled, NEVER));
-        cluster.patch(&api, Some("scale"), &patch, 1_000_000, Mode::Do).unwrap();
+        cluster.patch(&api, Some("scale"), (PatchKind::Merge, &patch), 1_000_000, Mode::Do).unwrap();
         assert_eq!(rendered(&mut cluster, 2_000_000), (1_000_000, 5_000_000));
         assert_eq!(rendered(&mut cluster, 9_000_000), (5_000_000, NEVER));
         assert_eq!(rendered(&mut cluster, 0), (settled, 1_000_000));

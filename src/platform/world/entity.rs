@@ -27,7 +27,29 @@ pub(super) struct Edit {
     pub(super) version: i64,
 }
 
-/// The object from a time on, without its status where that is computed.
+/// What happens to an object.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    /// It is patched.
+    Patch(Edit),
+    /// It is made, or made anew.
+    Make(i64, Value),
+    /// It is deleted, its pods with it.
+    Delete(i64),
+    /// A pod of it goes, by name.
+    Lose(i64, String),
+}
+
+impl Act {
+    fn at(&self) -> i64 {
+        match self {
+            Act::Patch(edit) => edit.at,
+            Act::Make(at, _) | Act::Delete(at) | Act::Lose(at, _) => *at,
+        }
+    }
+}
+
+/// The object from a time on, without its status where that is computed; nothing while it does not exist.
 #[derive(Clone, Debug)]
 struct Version {
     from: i64,
@@ -38,7 +60,7 @@ struct Version {
 #[derive(Clone, Debug)]
 pub(super) struct Entity {
     pub(super) reference: ObjectRef,
-    edits: Vec<Edit>,
+    acts: Vec<Act>,
     versions: Vec<Version>,
     pub(super) life: Option<Life>,
     pub(super) shown: Option<Shown>,
@@ -50,9 +72,14 @@ impl Entity {
     /// An object as it was before the world began.
     pub(super) fn new(reference: ObjectRef, object: Value, life: Option<Life>, places: &[Place]) -> Self {
         let versions = vec![Version { from: i64::MIN, object }];
-        let mut entity = Self { reference, edits: Vec::new(), versions, life, shown: None, shown_pods: Vec::new() };
+        let mut entity = Self { reference, acts: Vec::new(), versions, life, shown: None, shown_pods: Vec::new() };
         entity.relive(places);
         entity
+    }
+
+    /// Whether the object exists at a time.
+    pub(super) fn is_there(&self, at: i64) -> bool {
+        !matches!(self.object_at(at), Value::Null)
     }
 
     /// The object at a time.
@@ -71,34 +98,54 @@ impl Entity {
         self.versions.iter().rposition(|version| version.from <= at).unwrap_or(0)
     }
 
-    /// Takes a patch in at its time. Branches that run one after the other may bring an earlier one later; then what
+    /// Takes in what happens to it, at its time. Branches that run one after the other may bring an earlier one later; then what
     /// came after it is done again on top.
-    pub(super) fn edit(&mut self, edit: Edit, places: &[Place]) {
+    pub(super) fn act(&mut self, act: Act, places: &[Place]) {
         self.shown = None;
         self.shown_pods.clear();
-        let place = self.edits.partition_point(|known| known.at <= edit.at);
-        let last = place == self.edits.len();
-        self.edits.insert(place, edit);
+        let place = self.acts.partition_point(|known| known.at() <= act.at());
+        let last = place == self.acts.len();
+        self.acts.insert(place, act);
         if last {
             self.take(place, places);
             return;
         }
         self.versions.truncate(1);
         self.relive(places);
-        for index in 0..self.edits.len() {
+        for index in 0..self.acts.len() {
             self.take(index, places);
         }
     }
 
     fn take(&mut self, index: usize, places: &[Place]) {
-        let Some(edit) = self.edits.get(index) else { return };
-        let Some(latest) = self.versions.last() else { return };
-        let object = edited(&latest.object, edit);
-        let pods_change = ["replicas", "template"].iter().any(|key| latest.object.at(&["spec", key]) != object.at(&["spec", key]));
-        let at = edit.at;
-        self.versions.push(Version { from: at, object });
-        if pods_change {
-            self.live(at, places);
+        let (Some(act), Some(latest)) = (self.acts.get(index), self.versions.last()) else { return };
+        let (from, is_there) = (act.at(), !matches!(latest.object, Value::Null));
+        match act {
+            Act::Patch(edit) if is_there => {
+                let object = edited(&latest.object, edit);
+                let pods_change = ["replicas", "template"].iter().any(|key| latest.object.at(&["spec", key]) != object.at(&["spec", key]));
+                self.versions.push(Version { from, object });
+                if pods_change {
+                    self.live(from, places);
+                }
+            }
+            Act::Make(_, object) => {
+                self.versions.push(Version { from, object: object.clone() });
+                self.live(from, places);
+            }
+            Act::Delete(_) => {
+                self.versions.push(Version { from, object: Value::Null });
+                if let Some(life) = &mut self.life {
+                    life.end(from);
+                }
+            }
+            Act::Lose(_, pod) if is_there => {
+                let replicas = replicas(&latest.object);
+                if let Some(life) = &mut self.life {
+                    life.lose(from, pod, replicas, places);
+                }
+            }
+            Act::Patch(_) | Act::Lose(..) => {}
         }
     }
 
@@ -111,9 +158,16 @@ impl Entity {
 
     fn live(&mut self, at: i64, places: &[Place]) {
         let (Some(life), Some(version)) = (&mut self.life, self.versions.last()) else { return };
+        if matches!(version.object, Value::Null) {
+            return;
+        }
         let template = version.object.at(&["spec", "template"]).cloned().unwrap_or_default();
-        life.want(at, version.object.int_at(&["spec", "replicas"]).unwrap_or(1), &template, places);
+        life.want(at, replicas(&version.object), &template, places);
     }
+}
+
+fn replicas(object: &Value) -> i64 {
+    object.int_at(&["spec", "replicas"]).unwrap_or(1)
 }
 
 /// The object after a patch: its generation rises with its spec, its resource version always.
@@ -195,11 +249,11 @@ mod tests {
             let manner = if ordered { Manner::Ordered } else { Manner::Rolling };
             let changes: Vec<_> = changes.into_iter().map(|(at, (replicas, template))| (at, replicas, template)).collect();
             let mut in_order = entity(manner);
-            changes.iter().for_each(|change| in_order.edit(edit(*change), &places()));
+            changes.iter().for_each(|change| in_order.act(Act::Patch(edit(*change)), &places()));
             let mut shuffled = changes.clone();
             shuffled.sort_by_key(|(at, ..)| (*at as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let mut out_of_order = entity(manner);
-            shuffled.iter().for_each(|change| out_of_order.edit(edit(*change), &places()));
+            shuffled.iter().for_each(|change| out_of_order.act(Act::Patch(edit(*change)), &places()));
             for at in 0..80 {
                 prop_assert_eq!(pods(&in_order, at * SECOND), pods(&out_of_order, at * SECOND), "at {} s", at);
             }
@@ -211,7 +265,7 @@ mod tests {
             let mut entity = entity(if ordered { Manner::Ordered } else { Manner::Rolling });
             let mut wanted = 0;
             for (at, (replicas, template)) in changes {
-                entity.edit(edit((at, replicas, template)), &places());
+                entity.act(Act::Patch(edit((at, replicas, template))), &places());
                 wanted = replicas;
             }
             let end = 1_000 * SECOND;

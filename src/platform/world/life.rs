@@ -4,7 +4,7 @@
 //! future included, so that reading at any time is a comparison, and setting the clock back shows what was then.
 
 use super::file::LogLine;
-use crate::model::Value;
+use crate::model::{ResourceKind, Value};
 
 /// A time that never comes.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -20,6 +20,13 @@ pub(super) enum Manner {
     Rolling,
     /// A StatefulSet: one after the other, in order.
     Ordered,
+}
+
+impl Manner {
+    /// How a kind's workloads replace pods.
+    pub(super) fn of(kind: &ResourceKind) -> Self {
+        if kind.singular == "statefulset" { Manner::Ordered } else { Manner::Rolling }
+    }
 }
 
 /// A pod, from its making to its end.
@@ -117,19 +124,49 @@ impl Life {
 
     /// The workload wants so many pods of a template from a time on. Changes come in the order of their times.
     pub(super) fn want(&mut self, at: i64, replicas: i64, template: &Value, places: &[Place]) {
-        // What was foreseen after this moment does not come.
+        self.forget_after(at);
+        let revision = self.revision(template);
+        self.wanted.push((at, revision));
+        self.replace(at, replicas, revision, places);
+    }
+
+    /// A pod goes, and another comes in its place.
+    pub(super) fn lose(&mut self, at: i64, name: &str, replicas: i64, places: &[Place]) {
+        self.forget_after(at);
+        for pod in self.pods.iter_mut().filter(|pod| pod.name == name && pod.is_there(at)) {
+            pod.gone = at;
+        }
+        self.replace(at, replicas, self.revision_at(at), places);
+    }
+
+    /// The workload is deleted, and its pods go.
+    pub(super) fn end(&mut self, at: i64) {
+        self.forget_after(at);
+        for pod in self.pods.iter_mut().filter(|pod| pod.gone == NEVER) {
+            pod.gone = at;
+        }
+    }
+
+    /// What was foreseen after a moment does not come.
+    fn forget_after(&mut self, at: i64) {
         self.pods.retain(|pod| pod.made <= at);
         for pod in &mut self.pods {
             if pod.gone > at {
                 pod.gone = NEVER;
             }
         }
-        let revision = self.revision(template);
-        self.wanted.push((at, revision));
+    }
+
+    fn replace(&mut self, at: i64, replicas: i64, revision: usize, places: &[Place]) {
         match self.manner {
             Manner::Rolling => self.roll(at, replicas, revision, places),
             Manner::Ordered => self.order(at, replicas, revision, places),
         }
+    }
+
+    /// When a revision was wanted first.
+    pub(super) fn began(&self, revision: usize) -> Option<i64> {
+        self.wanted.iter().find(|(_, wanted)| *wanted == revision).map(|(at, _)| *at)
     }
 
     /// The revision wanted at a time.

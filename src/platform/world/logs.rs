@@ -125,3 +125,26 @@ pub(super) fn metrics(cluster: &mut Cluster, selection: &Selection, at: i64) -> 
     }
     Ok(found)
 }
+
+/// What nodes use: the sum of their Ready pods' usage, as `#{ node, cpu_millicores, memory_bytes }` by node.
+pub(super) fn node_metrics(cluster: &mut Cluster, selection: &Selection, at: i64) -> Result<Vec<Value>, Failure> {
+    let every = |kind: &str, selector| -> Result<Selection, Failure> {
+        Ok(Selection { kind: ResourceKind::named(kind)?, namespace: None, selector, ..selection.clone() })
+    };
+    let nodes = cluster.list(&every("node", selection.selector.clone())?, at)?;
+    let pods = cluster.list(&every("pod", None)?, at)?;
+    let mut found = Vec::with_capacity(nodes.len());
+    for node in &nodes {
+        let name = node.str_at(&["metadata", "name"]).unwrap_or_default();
+        let (mut cpu, mut memory) = (0, 0);
+        for pod in pods.iter().filter(|pod| pod.str_at(&["spec", "nodeName"]) == Some(name)) {
+            let part = |key| pod.str_at(&["metadata", key]).unwrap_or_default();
+            if let Some((life, _)) = cluster.pod(part("namespace"), part("name"), at).filter(|(_, pod)| pod.is_ready(at)) {
+                cpu += life.nature.cpu_millicores;
+                memory += life.nature.memory_bytes;
+            }
+        }
+        found.push(map! { "node" => name, "cpu_millicores" => cpu as f64, "memory_bytes" => memory });
+    }
+    Ok(found)
+}

@@ -4,9 +4,11 @@
 //! that a clock that is set back, as the branches of a `parallel` do, shows what was then.
 
 mod build;
+mod changes;
 mod check;
 mod cluster;
 mod entity;
+mod events;
 pub mod file;
 mod http;
 mod life;
@@ -15,6 +17,7 @@ mod mongo;
 mod names;
 mod redis;
 mod render;
+mod revisions;
 mod source;
 mod sql;
 mod taints;
@@ -43,6 +46,8 @@ pub use file::WorldFile;
 
 /// The version of Kubernetes that a world says it is.
 const VERSION: &str = "v1.36.0";
+/// The pause before a disruption budget is asked again.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// How long a channel takes to answer.
 const SENDING: Duration = Duration::from_millis(20);
 
@@ -118,6 +123,7 @@ impl World {
             Read::Objects(selection) => quick(self.lock().cluster.list(selection, at).map(Value::List)),
             Read::Logs(query) => quick(logs::lines(&mut self.lock().cluster, query, at).map(Value::List)),
             Read::PodMetrics(selection) => quick(logs::metrics(&mut self.lock().cluster, selection, at).map(Value::List)),
+            Read::NodeMetrics(selection) => quick(logs::node_metrics(&mut self.lock().cluster, selection, at).map(Value::List)),
             Read::ClusterInfo => quick(self.cluster_info(at)),
             Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
             Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
@@ -175,6 +181,21 @@ impl World {
             return Err(failures::unreachable(name, Address::of(&database.url).place, "connection refused"));
         }
         Ok(database)
+    }
+
+    /// Evicts a pod as soon as its disruption budgets let it go. It is gone at once.
+    fn evict(&self, write: &Write, timeout: Duration, cx: &Cx<'_>) -> Result<Value, Failure> {
+        let begun = self.clock.elapsed();
+        loop {
+            let waited = self.clock.elapsed().saturating_sub(begun);
+            match self.lock().cluster.change(write, self.at(), Mode::Do) {
+                Ok(_) => return Ok(map! { "remaining" => Vec::new() }),
+                Err(failure) if !failures::is_budget(&failure) => return Err(failure),
+                Err(failure) if waited >= timeout => return Err(failures::held(failure, timeout)),
+                Err(_) => {}
+            }
+            self.clock.sleep(BETWEEN.min(timeout - waited), cx.cancel)?;
+        }
     }
 
     fn channel(&self, message: &Message) -> Result<(), Failure> {
@@ -254,9 +275,9 @@ impl Observe for World {
             return Err(cancelled());
         }
         match op {
-            Write::Patch { object, subresource, patch, .. } => {
-                let at = self.at();
-                self.lock().cluster.patch(object, *subresource, patch, at, Mode::Try).map(|object| Validation::Accepted(Some(object)))
+            Write::Patch { .. } => self.lock().cluster.change(op, self.at(), Mode::Try).map(|object| Validation::Accepted(Some(object))),
+            Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => {
+                self.lock().cluster.change(op, self.at(), Mode::Try).map(|_| Validation::Accepted(None))
             }
             Write::Http(_) => Ok(Validation::NotValidated),
             Write::Send(message) => self.channel(message).map(|()| Validation::NotValidated),
@@ -282,10 +303,10 @@ impl Platform for World {
             return Err(cancelled());
         }
         match &op.write {
-            Write::Patch { object, subresource, patch, .. } => {
-                let at = self.at();
-                self.lock().cluster.patch(object, *subresource, patch, at, Mode::Do).map(Answer::live)
+            Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } => {
+                self.lock().cluster.change(&op.write, self.at(), Mode::Do).map(Answer::live)
             }
+            Write::Evict { timeout, .. } => self.evict(&op.write, *timeout, cx).map(Answer::live),
             Write::Http(request) => {
                 let (answer, latency) = self.request(request, self.at(), |reply| reply.into_change(request));
                 self.clock.sleep(latency, cx.cancel)?;

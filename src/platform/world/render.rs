@@ -134,7 +134,8 @@ fn statefulset_status(object: &Value, life: &Life, at: i64) -> Value {
     Value::Map(status)
 }
 
-fn owner(object: &Value, kind: &str, name: &str, uid: String) -> Value {
+/// The one owner, which is the controller too.
+pub(super) fn owner(object: &Value, kind: &str, name: &str, uid: String) -> Value {
     let api_version = object.str_at(&["apiVersion"]).unwrap_or("apps/v1");
     vec![map! {
         "apiVersion" => api_version, "kind" => kind, "name" => name, "uid" => uid, "controller" => true, "blockOwnerDeletion" => true,

@@ -55,6 +55,7 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
         400 => Failure::new(Kind::BadArgument, said),
         422 => Failure::new(Kind::BadArgument, said).hint("the API server found the object invalid"),
         410 => Failure::new(Kind::Unavailable, said).hint("the list changed while it was read; try again"),
+        429 if is_budget(&object) => failures::budget(target, &said),
         429 => Failure::new(Kind::Unavailable, format!("the cluster is busy: {said}")).hint("try again later"),
         500.. if call.departure.is_some() && is_ambiguous(status) && !by_webhook(&said) => {
             return in_doubt(format!("{target}: the API server failed while it carried out the change: {said}")).on(target);
@@ -72,6 +73,12 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
 /// A webhook that could not be asked stands before the storing, so nothing was changed.
 fn by_webhook(message: &str) -> bool {
     message.contains("failed calling webhook") || message.contains("failed to call webhook")
+}
+
+/// Whether a disruption budget is why the server said no.
+fn is_budget(status: &Value) -> bool {
+    let causes = status.at(&["details", "causes"]).and_then(Value::as_list).unwrap_or_default();
+    causes.iter().any(|cause| cause.str_at(&["reason"]) == Some("DisruptionBudget"))
 }
 
 /// Whether "not found" is about the object, and not about a path that this server does not serve.

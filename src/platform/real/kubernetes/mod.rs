@@ -1,5 +1,6 @@
 //! Kubernetes: one client for the environment's context, which answers for the cluster's identity before anything else.
 
+mod changes;
 mod connect;
 mod error;
 mod logs;
@@ -46,7 +47,7 @@ struct Session {
     context: String,
 }
 
-/// Whether a patch is to happen.
+/// Whether a change is to happen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// It is applied.

@@ -1,14 +1,12 @@
-//! Objects: one, many, and their merge patches.
+//! Objects: one and many.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::Method;
 use tokio::sync::OnceCell;
 
 use super::super::http::Stopwatch;
-use super::super::runtime::Departure;
-use super::super::{MOST_BYTES, open};
-use super::{Call, Kubernetes, Mode, error, parsed, path, with_query};
+use super::super::MOST_BYTES;
+use super::{Call, Kubernetes, error, parsed, path, with_query};
 use crate::model::operation::{Freshness, Selection};
 use crate::model::{Failure, ObjectRef, Value};
 use crate::platform::objects::Selector;
@@ -99,6 +97,10 @@ impl Kubernetes {
         if let Some(selector) = &selection.selector {
             query.push(("labelSelector", selector.clone()));
         }
+        if !selection.fields.is_empty() {
+            let fields: Vec<String> = selection.fields.iter().map(|(path, value)| format!("{path}={value}")).collect();
+            query.push(("fieldSelector", fields.join(",")));
+        }
         match (next, selection.freshness) {
             ("", Freshness::Now) => {}
             ("", Freshness::AtHand) => query.push(("resourceVersion", "0".to_owned())),
@@ -109,34 +111,6 @@ impl Kubernetes {
             crate::model::Kind::TooLarge => error::too_large(kind.plural, MOST_LISTED),
             _ => failure,
         })
-    }
-
-    /// A merge patch, sent once: the object as it is then, or would be.
-    pub(in super::super) async fn patch(
-        &self,
-        object: &ObjectRef,
-        subresource: Option<&'static str>,
-        patch: &Value,
-        mode: Mode,
-        departure: &Departure,
-    ) -> Result<Value, Failure> {
-        let target = object.to_string();
-        let mut query = vec![("fieldManager", "runbook".to_owned())];
-        if mode == Mode::DryRun {
-            query.push(("dryRun", "All".to_owned()));
-        }
-        let path = with_query(path(object.kind, object.namespace.as_deref(), Some(&object.name), subresource)?, query);
-        let body = open::json(patch)?.to_string().into_bytes();
-        let call = Call {
-            method: Method::PATCH,
-            body,
-            content_type: Some("application/merge-patch+json"),
-            departure: (mode == Mode::Apply).then_some(departure),
-            ..Call::get(path, &target)
-        };
-        let answer = self.call(call).await?;
-        // The server has said yes; an answer that is no JSON takes nothing of that back.
-        Ok(open::parse(&answer).unwrap_or_default())
     }
 }
 

@@ -112,7 +112,9 @@ const NAMESPACE: &str = r#"{"metadata":{"uid":"uid-1"}}"#;
 impl Stub {
     async fn patch(&self, mode: Mode) -> Result<Value, Failure> {
         let object = ObjectRef::new(ResourceKind::named("deployment").unwrap(), "p", "api");
-        self.kubernetes.patch(&object, None, &map! { "spec" => map! { "replicas" => 3 } }, mode, &Departure::default()).await
+        let patch = map! { "spec" => map! { "replicas" => 3 } };
+        let (kind, verb, timeout) = (PatchKind::Merge, PatchVerb::Patch, Duration::from_secs(5));
+        self.kubernetes.change(&Write::Patch { object, subresource: None, patch, kind, verb, timeout }, mode, &Departure::default()).await
     }
 
     fn lines(&self) -> Vec<String> {
@@ -188,6 +190,7 @@ async fn lists_are_read_page_by_page_and_ordered() {
         kind: ResourceKind::named("pod").unwrap(),
         namespace: None,
         selector: Some("app=a".into()),
+        fields: Vec::new(),
         freshness: Freshness::Now,
         timeout: std::time::Duration::from_secs(5),
     };

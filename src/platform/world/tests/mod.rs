@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::config::{Channel, ChannelKind, Service};
 use crate::model::Kind;
-use crate::model::operation::{Freshness, HttpRequest, LogQuery, PatchVerb, Selection, Statement};
+use crate::model::operation::{Freshness, HttpRequest, LogQuery, PatchKind, PatchVerb, Selection, Statement};
 use crate::platform::Cancel;
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -109,7 +109,7 @@ impl World {
     }
 
     fn patch_with(&self, target: &str, subresource: Option<&'static str>, patch: Value) -> Result<Value, Failure> {
-        let write = Write::Patch { object: object(target), subresource, patch, verb: PatchVerb::Patch, timeout: WAIT };
+        let write = Write::Patch { object: object(target), subresource, patch, kind: PatchKind::Merge, verb: PatchVerb::Patch, timeout: WAIT };
         let target = write.target();
         let prepared = Prepared {
             write,
@@ -144,6 +144,7 @@ impl World {
             kind: ResourceKind::named(kind).unwrap(),
             namespace: Some("platform".into()),
             selector: Some(selector.into()),
+            fields: Vec::new(),
             freshness: Freshness::Now,
             timeout: WAIT,
         };

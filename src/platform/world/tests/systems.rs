@@ -139,6 +139,7 @@ fn metrics_are_of_ready_pods() {
         kind: ResourceKind::named("pod").unwrap(),
         namespace: Some("platform".into()),
         selector: Some("app=billing".into()),
+        fields: Vec::new(),
         freshness: Freshness::Now,
         timeout: WAIT,
     };
