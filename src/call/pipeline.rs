@@ -17,6 +17,7 @@ use super::{Body, Cx, Done, Frame, Function, Latch};
 use crate::config::Config;
 use crate::journal::entry::{self, Entry};
 use crate::journal::{self, Writer};
+use crate::model::resource::Target;
 use crate::model::spec::{Args, Type};
 use crate::model::value::DEEPEST;
 use crate::model::{Answer, Call, CallId, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
@@ -338,9 +339,12 @@ impl Pipeline {
     fn describe(&self, function: &'static Function, values: &[Value], at: Position, frame: &Frame) -> Call {
         let targeted = function.spec.params.first().is_some_and(|param| param.ty.is_target());
         let target = values.first().filter(|_| targeted).and_then(Value::as_str).map(str::to_owned);
+        let of_secret = target.as_deref().is_some_and(is_secret);
         let args = values.iter().enumerate().map(|(number, value)| match function.spec.params.get(number) {
             // What is shown or sent may hold personal data: its shape is on record, not its content.
             Some(param) if matches!(param.ty, Type::Any | Type::Body) => journal::shape(value).into(),
+            // As is what a Kubernetes secret is to hold.
+            Some(param) if param.ty == Type::Patch && of_secret => journal::shape(value).into(),
             _ => self.masker.value(value.clone()),
         });
         Call {
@@ -520,6 +524,11 @@ fn fitting(answer: Result<Value, Failure>) -> (Result<Value, Failure>, usize) {
 /// The failure of a value that could be written to the journal and not be read again.
 fn too_deep(what: &str) -> Failure {
     Failure::new(Kind::TooLarge, format!("{what} has more than {DEEPEST} arrays or maps in one another"))
+}
+
+/// Whether a target is a Kubernetes secret, or secrets.
+fn is_secret(target: &str) -> bool {
+    matches!(Target::parse(target), Ok(Target::Object(kind, _) | Target::Selector(kind, _)) if kind.singular == "secret")
 }
 
 /// An option, where the function has one of that name.

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::ui::{Question, Ui};
-use crate::model::operation::PatchVerb;
 use crate::model::{Call, Effect, Failure, Kind, Prepared, Tier, Write, difference, text};
 
 /// What was decided about one write.
@@ -70,7 +69,7 @@ impl Policy {
     /// How grave a write is: the function's tier, raised by what it does and by what the script says, never lowered.
     pub fn tier(stated: Tier, asked: Option<&str>, prepared: &Prepared) -> Tier {
         let found = match &prepared.write {
-            Write::Patch { verb: PatchVerb::Scale, .. } => {
+            Write::Patch { .. } => {
                 let replicas = |value: &crate::model::Value| value.get("spec.replicas").and_then(crate::model::Value::as_int).unwrap_or(0);
                 match (replicas(&prepared.before), replicas(&prepared.after)) {
                     (before, 0) if before > 0 => Tier::Severe,
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
     use crate::call::ui::Event;
     use crate::map;
-    use crate::model::operation::PatchKind;
+    use crate::model::operation::{PatchKind, PatchVerb};
     use crate::model::{CallId, InStep, Position, Value};
 
     struct Says(&'static str);

@@ -1,5 +1,6 @@
 //! The host functions, one file each. No Rhai in here: bodies see arguments, reads and the configuration.
 
+pub mod configuration;
 pub mod data;
 pub mod flow;
 pub mod http;
@@ -16,16 +17,29 @@ use crate::call::Function;
 
 /// Every host function, in the order of the reference: by group, then by name.
 pub static FUNCTIONS: &[&Function] = &[
+    &workloads::annotate::ANNOTATE,
+    &workloads::delete::DELETE,
+    &workloads::describe::DESCRIBE,
+    &workloads::events::EVENTS,
     &workloads::get::GET,
+    &workloads::label::LABEL,
     &workloads::logs::LOGS,
+    &workloads::patch::PATCH,
     &workloads::pods::PODS,
     &workloads::restart::RESTART,
     &workloads::rollout_status::ROLLOUT_STATUS,
+    &workloads::rollout_undo::ROLLOUT_UNDO,
     &workloads::scale::SCALE,
     &workloads::top_pods::TOP_PODS,
     &workloads::wait_ready::WAIT_READY,
     &nodes::cluster_info::CLUSTER_INFO,
+    &nodes::cordon::CORDON,
+    &nodes::drain::DRAIN,
     &nodes::nodes_list::NODES,
+    &nodes::top_nodes::TOP_NODES,
+    &nodes::uncordon::UNCORDON,
+    &configuration::configmap::CONFIGMAP,
+    &configuration::secret::SECRET,
     &http::http_delete::HTTP_DELETE,
     &http::http_get::HTTP_GET,
     &http::http_health::HTTP_HEALTH,

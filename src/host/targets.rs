@@ -41,9 +41,9 @@ pub fn suits(ty: &Type, text: &str) -> Result<(), Failure> {
 
 fn of_workload(text: &str) -> Result<Target, Failure> {
     match Target::parse(text)? {
-        Target::Object(kind, _) if !kind.is_workload() => Err(Failure::bad_argument(format!("a {} is no workload", kind.singular))
+        Target::Object(kind, _) if !kind.is_workload() && kind.singular != "job" => Err(Failure::bad_argument(format!("a {} is no workload", kind.singular))
             .on(text)
-            .hint("workloads are deployments, statefulsets, daemonsets and replicasets")),
+            .hint("workloads are deployments, statefulsets, daemonsets, replicasets and jobs")),
         Target::Selector(..) => {
             Err(Failure::bad_argument("a selector names pods, not one workload").on(text).hint("name the workload: \"deployment/NAME\""))
         }
@@ -107,6 +107,43 @@ fn discovered(cx: &Cx<'_>, name: &str, namespace: &str) -> Result<ObjectRef, Fai
     }
 }
 
+/// The objects that a target means: one by its kind and name, those that a selector chooses, or a service's workload.
+pub fn objects(cx: &Cx<'_>, text: &str, namespace: &str, timeout: Duration) -> Result<Vec<ObjectRef>, Failure> {
+    let (kind, selector) = match Target::parse(text)? {
+        Target::Object(kind, name) => return Ok(vec![ObjectRef::new(kind, within(cx, namespace), &name)]),
+        Target::Bare(name) => return workload(cx, &name, within(cx, namespace)).map(|workload| vec![workload]),
+        Target::Selector(kind, selector) => (kind, Some(selector)),
+    };
+    let found = list(cx, kind, namespace, selector, timeout)?;
+    Ok(found.iter().map(|object| ObjectRef::new(kind, meta(object, "namespace"), meta(object, "name"))).collect())
+}
+
+/// Whether a target may mean several objects, so that its answer is an array.
+pub fn is_selector(text: &str) -> bool {
+    matches!(Target::parse(text), Ok(Target::Selector(..)))
+}
+
+/// Objects of a kind in a namespace; `*` is all of them.
+pub fn list(
+    cx: &Cx<'_>,
+    kind: &'static ResourceKind,
+    namespace: &str,
+    selector: Option<String>,
+    timeout: Duration,
+) -> Result<Vec<Value>, Failure> {
+    let namespace = (kind.namespaced && namespace != "*").then(|| namespace.to_owned());
+    let freshness = Freshness::Now;
+    match cx.read(&Read::Objects(Selection { kind, namespace, selector, fields: Vec::new(), freshness, timeout }))? {
+        Value::List(found) => Ok(found),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// One namespace: the environment's where all were asked for.
+fn within<'a>(cx: &'a Cx<'_>, namespace: &'a str) -> &'a str {
+    if namespace == "*" { &cx.environment().namespace } else { namespace }
+}
+
 /// The pods that a target means, as objects; all of the namespace without a target. A namespace of `*` is all namespaces.
 pub fn pods(cx: &Cx<'_>, target: Option<&str>, namespace: &str, timeout: Duration) -> Result<Vec<Value>, Failure> {
     let pod = ResourceKind::named("pod")?;
@@ -148,7 +185,7 @@ pub fn pods(cx: &Cx<'_>, target: Option<&str>, namespace: &str, timeout: Duratio
 }
 
 /// A workload's own selector as text.
-fn selector_of(workload: &Value, text: &str) -> Result<String, Failure> {
+pub fn selector_of(workload: &Value, text: &str) -> Result<String, Failure> {
     let labels = workload.at(&["spec", "selector", "matchLabels"]).and_then(Value::as_map);
     let labels = labels.ok_or_else(|| {
         Failure::new(Kind::Failed, "the workload selects its pods by expressions").on(text).hint("pass the pods' labels: \"app=NAME\"")

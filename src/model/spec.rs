@@ -10,6 +10,8 @@ pub enum Group {
     Workloads,
     /// Nodes and the cluster.
     Nodes,
+    /// ConfigMaps and secrets.
+    Configuration,
     /// HTTP services.
     Http,
     /// Databases.
@@ -28,9 +30,10 @@ pub enum Group {
 
 impl Group {
     /// All groups, in order.
-    pub const ALL: [Group; 9] = [
+    pub const ALL: [Group; 10] = [
         Group::Workloads,
         Group::Nodes,
+        Group::Configuration,
         Group::Http,
         Group::Data,
         Group::People,
@@ -45,6 +48,7 @@ impl Group {
         match self {
             Group::Workloads => "workloads",
             Group::Nodes => "nodes",
+            Group::Configuration => "configuration",
             Group::Http => "HTTP",
             Group::Data => "data",
             Group::People => "people",
@@ -103,6 +107,8 @@ pub enum Type {
     Map,
     /// What is sent as it is: text, or a map or an array as JSON, secrets among it. Its shape is on record, not its content.
     Body,
+    /// A patch: a map, or an array of operations.
+    Patch,
     /// Anything at all; only these may be unsent answers.
     Any,
     /// A closure.
@@ -139,6 +145,7 @@ impl Type {
             Type::List => "array".into(),
             Type::Map => "map".into(),
             Type::Body => "string, map or array".into(),
+            Type::Patch => "map or array of operations".into(),
             Type::Any => "any value".into(),
             Type::Closure => "closure".into(),
             Type::Closures => "array of closures".into(),
@@ -153,7 +160,8 @@ impl Type {
             | (Type::Services, Value::Map(_))
             | (Type::Bool, Value::Bool(_))
             | (Type::List, Value::List(_))
-            | (Type::Map, Value::Map(_))
+            | (Type::Map | Type::Patch, Value::Map(_))
+            | (Type::Patch, Value::List(_))
             | (Type::Body, Value::Str(_) | Value::Map(_) | Value::List(_) | Value::Secret(_)) => true,
             (ty, Value::Str(_)) if ty.is_text() => true,
             (Type::Services, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Str(_) | Value::Map(_))),
@@ -212,6 +220,7 @@ impl Type {
             Type::Bool => kind == "bool",
             Type::Map => kind == "map",
             Type::Body => matches!(kind, "string" | "map" | "array"),
+            Type::Patch => matches!(kind, "map" | "array"),
             Type::Closure => kind == "closure",
             _ => kind == "array",
         }
@@ -389,7 +398,7 @@ impl Spec {
     pub fn last_is_options(&self, count: usize) -> bool {
         !self.options.is_empty()
             && count > self.params.iter().filter(|param| param.required).count()
-            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Body | Type::Any | Type::Services))
+            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Patch | Type::Body | Type::Any | Type::Services))
     }
 
     /// The error of a number of arguments, options apart, that it does not take.

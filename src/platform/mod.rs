@@ -10,6 +10,7 @@ mod headers;
 pub mod noted;
 pub mod objects;
 pub mod prepare;
+mod quantity;
 pub mod real;
 pub mod rehearsal;
 pub mod save;
@@ -23,6 +24,7 @@ use crate::model::{Answer, Failure, Prepared, Read, Secret, Value, Write};
 pub use cancel::Cancel;
 pub use clock::Clock;
 pub use egress::may_ask;
+pub use quantity::quantity;
 
 /// What accompanies an operation: how it is cancelled, and where it says what it is doing.
 #[derive(Clone, Copy)]

@@ -45,7 +45,8 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     Ok(pods.iter().map(row).collect::<Vec<_>>().into())
 }
 
-fn row(pod: &Value) -> Value {
+/// A pod in few words.
+pub(super) fn row(pod: &Value) -> Value {
     let containers = pod.at(&["status", "containerStatuses"]).and_then(Value::as_list).unwrap_or_default();
     let expected = pod.at(&["spec", "containers"]).and_then(Value::as_list).map_or(containers.len(), <[Value]>::len);
     let ready = containers.iter().filter(|container| container.get("ready") == Some(&Value::Bool(true))).count();

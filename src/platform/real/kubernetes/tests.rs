@@ -1,11 +1,12 @@
+use std::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex as Lock};
 
-use super::metrics::quantity;
 use super::*;
-use crate::model::operation::{Freshness, Selection};
+use crate::model::operation::{Freshness, PatchKind, PatchVerb, Selection, Write};
 use crate::model::{ObjectRef, Sent};
+use crate::platform::quantity;
 
 #[test]
 fn quantities_are_kubernetes_own() {
