@@ -159,16 +159,18 @@ fn as_data(write: &Write) -> Value {
             "name" => object.name.clone(),
             "timeout_ms" => millis(*timeout),
         },
-        Write::Delete { object, uid, grace, controlled, timeout } | Write::Evict { object, uid, grace, controlled, timeout, .. } => crate::map! {
-            if matches!(write, Write::Evict { .. }) { "evict" } else { "delete" } => object.to_string(),
-            "kind" => object.kind.singular,
-            "namespace" => object.namespace.clone(),
-            "name" => object.name.clone(),
-            "uid" => uid.clone(),
-            "grace_ms" => grace.map(millis),
-            "controlled" => *controlled,
-            "timeout_ms" => millis(*timeout),
-        },
+        Write::Delete { object, uid, grace, controlled, timeout } | Write::Evict { object, uid, grace, controlled, timeout, .. } => {
+            crate::map! {
+                if matches!(write, Write::Evict { .. }) { "evict" } else { "delete" } => object.to_string(),
+                "kind" => object.kind.singular,
+                "namespace" => object.namespace.clone(),
+                "name" => object.name.clone(),
+                "uid" => uid.clone(),
+                "grace_ms" => grace.map(millis),
+                "controlled" => *controlled,
+                "timeout_ms" => millis(*timeout),
+            }
+        }
         Write::Http(request) => crate::map! {
             "http" => request.method,
             "url" => request.url.clone(),

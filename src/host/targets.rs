@@ -41,9 +41,11 @@ pub fn suits(ty: &Type, text: &str) -> Result<(), Failure> {
 
 fn of_workload(text: &str) -> Result<Target, Failure> {
     match Target::parse(text)? {
-        Target::Object(kind, _) if !kind.is_workload() && kind.singular != "job" => Err(Failure::bad_argument(format!("a {} is no workload", kind.singular))
-            .on(text)
-            .hint("workloads are deployments, statefulsets, daemonsets, replicasets and jobs")),
+        Target::Object(kind, _) if !kind.is_workload() && kind.singular != "job" => {
+            Err(Failure::bad_argument(format!("a {} is no workload", kind.singular))
+                .on(text)
+                .hint("workloads are deployments, statefulsets, daemonsets, replicasets and jobs"))
+        }
         Target::Selector(..) => {
             Err(Failure::bad_argument("a selector names pods, not one workload").on(text).hint("name the workload: \"deployment/NAME\""))
         }

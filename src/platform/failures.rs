@@ -45,7 +45,9 @@ const BUDGET: &str = "a disruption budget holds ";
 
 /// A pod that a disruption budget does not let go now. Nothing was evicted.
 pub(super) fn budget(target: &str, said: &str) -> Failure {
-    Failure::new(Kind::Unavailable, format!("{BUDGET}{target}: {said}")).hint("`kubectl get pdb` shows how many may be missing").on(target)
+    Failure::new(Kind::Unavailable, format!("{BUDGET}{target}: {}", said.trim_end_matches('.')))
+        .hint("`kubectl get pdb` shows how many may be missing")
+        .on(target)
 }
 
 /// Whether that is why a pod stays.

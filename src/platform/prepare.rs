@@ -125,7 +125,13 @@ fn goes_along(object: &ObjectRef, current: &Value) -> Option<String> {
         "persistentvolumeclaim" => Some(format!("the data of {object} may be deleted with it")),
         _ if object.kind.is_workload() => {
             let pods = current.int_at(&["status", "replicas"]).or(current.int_at(&["status", "desiredNumberScheduled"])).unwrap_or(0);
-            (pods > 0).then(|| format!("{pods} {} of {object} {} deleted with it", if pods == 1 { "pod" } else { "pods" }, if pods == 1 { "is" } else { "are" }))
+            (pods > 0).then(|| {
+                format!(
+                    "{pods} {} of {object} {} deleted with it",
+                    if pods == 1 { "pod" } else { "pods" },
+                    if pods == 1 { "is" } else { "are" }
+                )
+            })
         }
         _ => None,
     }

@@ -29,7 +29,13 @@ pub struct Rehearsal<B> {
 impl<B: Observe> Rehearsal<B> {
     /// Wraps a platform.
     pub fn new(base: B) -> Self {
-        Self { base, overlay: Mutex::default(), foreseen: Mutex::default(), running_altered: AtomicBool::new(false), skipped: AtomicI64::new(0) }
+        Self {
+            base,
+            overlay: Mutex::default(),
+            foreseen: Mutex::default(),
+            running_altered: AtomicBool::new(false),
+            skipped: AtomicI64::new(0),
+        }
     }
 
     fn overlay(&self) -> MutexGuard<'_, Objects> {

@@ -12,7 +12,7 @@ use crate::engine::walk::{Node, Place, Step};
 use crate::model::{Effect, Failure};
 
 /// Changes that are recorded with an inverse; what the others do cannot be taken back by itself. A test keeps it true.
-pub const WITH_INVERSE: [&str; 1] = ["scale"];
+pub const WITH_INVERSE: [&str; 7] = ["annotate", "cordon", "label", "patch", "rollout_undo", "scale", "uncordon"];
 
 /// What a call comes to, over all that it calls.
 #[derive(Clone, Copy, Default, PartialEq)]

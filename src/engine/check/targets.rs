@@ -11,7 +11,7 @@ use crate::host::data::{of_kind, protocol};
 use crate::host::http::request;
 use crate::host::people::notify::{channel_of, severity_of};
 use crate::host::targets::suits;
-use crate::host::workloads::{restart::restartable, scale::scalable};
+use crate::host::workloads::{restart::restartable, rollout_undo::undoable, scale::scalable};
 use crate::model::resource::Target;
 use crate::model::spec::{SWAPPED, Type};
 use crate::model::{Failure, Value, suggest};
@@ -91,6 +91,7 @@ fn peculiar(function: &Function, text: &str) -> Result<(), Failure> {
     match (function.spec.name, Target::parse(text)) {
         ("scale", Ok(Target::Object(kind, _))) => scalable(kind, text),
         ("restart", Ok(Target::Object(kind, _))) => restartable(kind, text),
+        ("rollout_undo", Ok(Target::Object(kind, _))) => undoable(kind, text),
         _ => Ok(()),
     }
 }

@@ -31,6 +31,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let found = super::named(args, cx, "configmap")?;
     let part = |key| found.get(key).and_then(Value::as_map).cloned().unwrap_or_default();
     let size = |value: Value| value.as_str().map_or(0, |base64| base64.trim_end_matches('=').len() * 3 / 4);
-    let sizes: Map = part("binaryData").into_iter().map(|(key, value)| (key, Value::Int(i64::try_from(size(value)).unwrap_or(i64::MAX)))).collect();
+    let sizes: Map =
+        part("binaryData").into_iter().map(|(key, value)| (key, Value::Int(i64::try_from(size(value)).unwrap_or(i64::MAX)))).collect();
     Ok(map! { "data" => part("data"), "binary" => sizes })
 }

@@ -12,8 +12,7 @@ use crate::model::{Failure, ObjectRef, ResourceKind, Value, Write};
 pub(super) const PARAMS: &[Param] =
     &[Param { name: "target", ty: Type::Node, required: true, help: "a node's name, or labels for several: \"node-type=gpu\"" }];
 
-pub(super) const RETURNS: &str =
-    "`#{ target, before, after, status }`, an array of them for labels; `status` is `changed`, `would_change`, `unchanged`, `skipped` or `refused`";
+pub(super) const RETURNS: &str = "`#{ target, before, after, status }`, an array of them for labels; `status` is `changed`, `would_change`, `unchanged`, `skipped` or `refused`";
 
 /// One write for each node that the target means.
 pub(super) fn plan(args: &Args, cx: &Cx<'_>, verb: PatchVerb) -> Result<Vec<Write>, Failure> {

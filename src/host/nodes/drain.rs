@@ -27,7 +27,12 @@ pub static DRAIN: Function = Function {
                 help: "the longest wait for each pod that a disruption budget holds, and for evicted pods to be gone",
             },
             Opt { name: "grace", ty: Type::Duration, default: "", help: "how long containers have to end, in place of what the pod says" },
-            Opt { name: "delete_emptydir_data", ty: Type::Bool, default: "false", help: "evicts pods with an `emptyDir` too, whose data is lost" },
+            Opt {
+                name: "delete_emptydir_data",
+                ty: Type::Bool,
+                default: "false",
+                help: "evicts pods with an `emptyDir` too, whose data is lost",
+            },
             Opt { name: "force", ty: Type::Bool, default: "false", help: "evicts pods without a controller too, which nothing makes anew" },
             Opt {
                 name: "ignore_daemonsets",
@@ -107,7 +112,8 @@ fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
 fn fate(pod: &Value, args: &Args) -> Fate {
     let owners = pod.at(&["metadata", "ownerReferences"]).and_then(Value::as_list).unwrap_or_default();
     let controller = owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true));
-    if pod.at(&["metadata", "annotations", "kubernetes.io/config.mirror"]).is_some() || pod.at(&["metadata", "deletionTimestamp"]).is_some() {
+    if pod.at(&["metadata", "annotations", "kubernetes.io/config.mirror"]).is_some() || pod.at(&["metadata", "deletionTimestamp"]).is_some()
+    {
         return Fate::Stays;
     }
     if matches!(pod.str_at(&["status", "phase"]), Some("Succeeded" | "Failed")) {
@@ -142,4 +148,3 @@ fn shape(_: &Args, done: &[Done]) -> Value {
         "status" => status.unwrap_or("unchanged"),
     }
 }
-

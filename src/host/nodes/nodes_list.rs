@@ -38,7 +38,8 @@ pub static NODES: Function = Function {
 fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let kind = ResourceKind::named("node")?;
     let timeout = args.option_duration("timeout").unwrap_or(Duration::from_secs(30));
-    let select = |selector| Read::Objects(Selection { kind, namespace: None, selector, fields: Vec::new(), freshness: Freshness::Now, timeout });
+    let select =
+        |selector| Read::Objects(Selection { kind, namespace: None, selector, fields: Vec::new(), freshness: Freshness::Now, timeout });
     let read = match Some(args.str(0)).filter(|text| !text.is_empty()).map(targets::of_node).transpose()? {
         None => select(None),
         Some(Target::Selector(_, selector)) => select(Some(selector)),

@@ -31,9 +31,9 @@ pub static DELETE: Function = Function {
         keep: Keep::Line,
         errors: ERRORS,
         examples: &[Example {
-            title: "A configuration that nothing uses any more",
-            code: "delete(\"deployment/notification-service\").status",
-            result: "\"changed\"",
+            title: "A pod that hangs; its workload makes another",
+            code: "delete(`pod/${pods(\"billing\")[0].name}`, #{ grace: \"5s\" });\nwait_ready(\"billing\");\npods(\"billing\").len()",
+            result: "2",
         }],
     },
     body: Body::Change(plan, shape),
@@ -60,8 +60,7 @@ fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
 }
 
 fn shape(args: &Args, done: &[Done]) -> Value {
-    let mut rows: Vec<Value> =
-        done.iter().map(|done| map! { "target" => done.prepared.target.clone(), "status" => done.status }).collect();
+    let mut rows: Vec<Value> = done.iter().map(|done| map! { "target" => done.prepared.target.clone(), "status" => done.status }).collect();
     if targets::is_selector(args.str(0)) {
         return rows.into();
     }

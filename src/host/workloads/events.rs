@@ -26,7 +26,12 @@ pub static EVENTS: Function = Function {
         }],
         options: &[
             Opt { name: "type", ty: Type::Choice(&["Normal", "Warning"]), default: "", help: "only events of this type" },
-            Opt { name: "since", ty: Type::Duration, default: "", help: "only events younger than this; the cluster keeps them for an hour" },
+            Opt {
+                name: "since",
+                ty: Type::Duration,
+                default: "",
+                help: "only events younger than this; the cluster keeps them for an hour",
+            },
             Opt { name: "limit", ty: Type::Int(1, 10_000), default: "200", help: "at most so many, the newest" },
             Opt { help: "another namespace than the environment's; \"*\" for all", ..NAMESPACE },
             Opt { name: "timeout", ty: Type::Duration, default: "\"30s\"", help: "the longest wait for the answer" },
@@ -97,7 +102,9 @@ pub fn parts(cx: &Cx<'_>, object: &ObjectRef, value: &Value, timeout: Duration) 
 pub fn rows(cx: &Cx<'_>, namespace: &str, about: Option<&HashSet<ObjectRef>>, timeout: Duration) -> Result<Vec<Value>, Failure> {
     let found = targets::list(cx, ResourceKind::named("event")?, namespace, None, timeout)?;
     let mut rows: Vec<Value> = found.iter().filter(|event| about.is_none_or(|about| is_about(event, about))).map(row).collect();
-    rows.sort_by_cached_key(|row| (row.str_at(&["time"]).unwrap_or_default().to_owned(), row.str_at(&["object"]).unwrap_or_default().to_owned()));
+    rows.sort_by_cached_key(|row| {
+        (row.str_at(&["time"]).unwrap_or_default().to_owned(), row.str_at(&["object"]).unwrap_or_default().to_owned())
+    });
     Ok(rows)
 }
 

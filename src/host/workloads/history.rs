@@ -7,15 +7,15 @@ use crate::host::targets::{self, meta};
 use crate::model::{Failure, ObjectRef, ResourceKind, Value};
 
 /// A template that a workload has had, and its number in the history.
-pub struct Revision {
+pub(super) struct Revision {
     /// The number that `kubectl rollout history` shows; the largest is the present one.
-    pub number: i64,
+    pub(super) number: i64,
     /// The pod template, as the workload had it.
-    pub template: Value,
+    pub(super) template: Value,
 }
 
 /// The revisions of a workload that reads `current`, oldest first.
-pub fn revisions(cx: &Cx<'_>, object: &ObjectRef, current: &Value, timeout: Duration) -> Result<Vec<Revision>, Failure> {
+pub(super) fn revisions(cx: &Cx<'_>, object: &ObjectRef, current: &Value, timeout: Duration) -> Result<Vec<Revision>, Failure> {
     let deployment = object.kind.singular == "deployment";
     let kind = ResourceKind::named(if deployment { "replicaset" } else { "controllerrevision" })?;
     let namespace = object.namespace.as_deref().unwrap_or_default();

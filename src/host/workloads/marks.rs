@@ -8,7 +8,7 @@ use crate::model::{Failure, Map, ObjectRef, Read, Value, Write};
 
 /// Where in the metadata they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// `metadata.labels`.
     Labels,
     /// `metadata.annotations`.
@@ -32,7 +32,7 @@ impl Place {
 }
 
 /// One write for each object that the target means.
-pub fn plan(args: &Args, cx: &Cx<'_>, place: Place) -> Result<Vec<Write>, Failure> {
+pub(super) fn plan(args: &Args, cx: &Cx<'_>, place: Place) -> Result<Vec<Write>, Failure> {
     let (target, namespace) = (args.str(0), targets::namespace(cx, args.option_str("namespace")));
     let timeout = args.option_duration("timeout").unwrap_or_default();
     let Some(Value::Map(marks)) = args.get(1) else { return Ok(Vec::new()) };

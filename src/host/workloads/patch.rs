@@ -21,7 +21,12 @@ pub static PATCH: Function = Function {
                 required: true,
                 help: "\"deployment/api-gateway\", \"configmap/x\", or a service's name for its workload",
             },
-            Param { name: "patch", ty: Type::Patch, required: true, help: "the fields as they are to be, `()` for none; or the operations of a JSON patch" },
+            Param {
+                name: "patch",
+                ty: Type::Patch,
+                required: true,
+                help: "the fields as they are to be, `()` for none; or the operations of a JSON patch",
+            },
         ],
         options: &[
             Opt {

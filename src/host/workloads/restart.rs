@@ -51,6 +51,7 @@ pub fn restartable(kind: &ResourceKind, target: &str) -> Result<(), Failure> {
         "replicaset" => {
             Err(Failure::bad_argument("a replicaset has no rollout to restart").on(target).hint("restart the deployment that owns it"))
         }
+        "job" => Err(Failure::bad_argument("a job has no rollout to restart").on(target).hint("delete it, and make it anew")),
         _ => Ok(()),
     }
 }

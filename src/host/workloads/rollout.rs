@@ -15,6 +15,9 @@ pub enum Rollout {
 
 /// Judges a workload as the API server returned it.
 pub fn judge(object: &ObjectRef, value: &Value) -> Rollout {
+    if object.kind.singular == "job" {
+        return judge_job(value);
+    }
     let known = value.get("status");
     let status = |field| known.and_then(|known| known.get(field)?.as_int()).unwrap_or(0);
     let generation = value.int_at(&["metadata", "generation"]).unwrap_or(0);
@@ -50,6 +53,25 @@ pub fn judge(object: &ObjectRef, value: &Value) -> Rollout {
     }
 }
 
+/// A job is ready when it is complete, and stuck when it has failed.
+fn judge_job(value: &Value) -> Rollout {
+    let conditions = value.at(&["status", "conditions"]).and_then(Value::as_list).unwrap_or_default();
+    let holds = |kind: &str| conditions.iter().find(|one| one.str_at(&["type"]) == Some(kind) && one.str_at(&["status"]) == Some("True"));
+    if let Some(failed) = holds("Failed") {
+        let text = |key| failed.str_at(&[key]).unwrap_or_default();
+        return Rollout::Stuck(format!("{}: {}", text("reason"), text("message")));
+    }
+    if holds("Complete").is_some() {
+        return Rollout::Ready;
+    }
+    let succeeded = value.int_at(&["status", "succeeded"]).unwrap_or(0);
+    Rollout::Pending(format!("{succeeded} of {} complete", completions(value)))
+}
+
+fn completions(job: &Value) -> i64 {
+    job.int_at(&["spec", "completions"]).unwrap_or(1)
+}
+
 fn counted(counts: &[(&str, i64)], desired: i64) -> Rollout {
     match counts.iter().find(|(_, count)| *count < desired) {
         Some((what, count)) => Rollout::Pending(format!("{count} of {desired} {what}")),
@@ -67,7 +89,17 @@ fn deadline_exceeded(value: &Value) -> Option<String> {
 pub fn describe(object: &ObjectRef, value: &Value, rollout: Rollout) -> Value {
     let known = value.get("status");
     let status = |field| known.and_then(|known| known.get(field)?.as_int()).unwrap_or(0);
-    let daemonset = object.kind.singular == "daemonset";
+    let field = |daemonsets, others| match object.kind.singular {
+        "daemonset" => status(daemonsets),
+        // Of a job those count that have come to their end.
+        "job" => status("succeeded"),
+        _ => status(others),
+    };
+    let wanted = match object.kind.singular {
+        "daemonset" => status("desiredNumberScheduled"),
+        "job" => completions(value),
+        _ => value.int_at(&["spec", "replicas"]).unwrap_or(1),
+    };
     let (ready, message) = match rollout {
         Rollout::Ready => (true, "ready".to_owned()),
         Rollout::Pending(what) | Rollout::Stuck(what) => (false, what),
@@ -76,10 +108,10 @@ pub fn describe(object: &ObjectRef, value: &Value, rollout: Rollout) -> Value {
         "target" => object.to_string(),
         "ready" => ready,
         "message" => message,
-        "replicas" => if daemonset { status("desiredNumberScheduled") } else { value.int_at(&["spec", "replicas"]).unwrap_or(1) },
-        "updated" => if daemonset { status("updatedNumberScheduled") } else { status("updatedReplicas") },
-        "ready_replicas" => if daemonset { status("numberReady") } else { status("readyReplicas") },
-        "available" => if daemonset { status("numberAvailable") } else { status("availableReplicas") },
+        "replicas" => wanted,
+        "updated" => field("updatedNumberScheduled", "updatedReplicas"),
+        "ready_replicas" => field("numberReady", "readyReplicas"),
+        "available" => field("numberAvailable", "availableReplicas"),
     }
 }
 
@@ -95,6 +127,17 @@ mod tests {
             Rollout::Ready => "ready".into(),
             Rollout::Pending(what) | Rollout::Stuck(what) => what,
         }
+    }
+
+    #[test]
+    fn a_job_is_ready_when_it_is_complete() {
+        let conditions = |kind: &str| {
+            let one = map! { "type" => kind, "status" => "True", "reason" => "BackoffLimitExceeded", "message" => "too often" };
+            map! { "succeeded" => 0, "conditions" => vec![one] }
+        };
+        assert_eq!(judged("job", 1, conditions("Complete")), "ready");
+        assert_eq!(judged("job", 1, conditions("Failed")), "BackoffLimitExceeded: too often");
+        assert_eq!(judged("job", 1, map! {}), "0 of 1 complete");
     }
 
     #[test]

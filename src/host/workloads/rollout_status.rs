@@ -12,7 +12,12 @@ pub static ROLLOUT_STATUS: Function = Function {
         name: "rollout_status",
         group: Group::Workloads,
         summary: "Says how far a workload's rollout has come, without waiting.",
-        params: &[Param { name: "target", ty: Type::Workload, required: true, help: "a workload, or a service's or database's name" }],
+        params: &[Param {
+            name: "target",
+            ty: Type::Workload,
+            required: true,
+            help: "a workload or job, or a service's or database's name",
+        }],
         options: &[NAMESPACE],
         returns: "`#{ target, ready, message, replicas, updated, ready_replicas, available }`",
         tier: Tier::Mild,

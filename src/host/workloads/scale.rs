@@ -56,6 +56,9 @@ pub fn scalable(kind: &ResourceKind, target: &str) -> Result<(), Failure> {
         "daemonset" => Err(Failure::bad_argument("a daemonset has one pod on each node and cannot be scaled")
             .on(target)
             .hint("its number of pods follows the number of nodes")),
+        "job" => {
+            Err(Failure::bad_argument("a job runs to its end and cannot be scaled").on(target).hint("`patch` sets its `spec.parallelism`"))
+        }
         _ => Ok(()),
     }
 }

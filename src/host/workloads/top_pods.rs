@@ -40,7 +40,14 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let timeout = args.option_duration("timeout").unwrap_or(Duration::from_secs(30));
     let target = args.str(0);
     let everywhere = (namespace != "*").then(|| namespace.clone());
-    let selection = |selector| Selection { kind: pod_kind(), namespace: everywhere.clone(), selector, fields: Vec::new(), freshness: Freshness::Now, timeout };
+    let selection = |selector| Selection {
+        kind: pod_kind(),
+        namespace: everywhere.clone(),
+        selector,
+        fields: Vec::new(),
+        freshness: Freshness::Now,
+        timeout,
+    };
     let metrics = |selector| cx.read(&Read::PodMetrics(selection(selector)));
     let (answer, only) = match target {
         "" => (metrics(None)?, None),

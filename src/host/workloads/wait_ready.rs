@@ -18,7 +18,7 @@ pub static WAIT_READY: Function = Function {
             name: "target",
             ty: Type::Workloads,
             required: true,
-            help: "a workload, a service's or database's name, or an array of them",
+            help: "a workload or job, a service's or database's name, or an array of them",
         }],
         options: &[
             NAMESPACE,

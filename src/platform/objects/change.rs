@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn fields_that_differ_are_named_to_the_element_of_a_list() {
         let before = json(r#"{"metadata":{"resourceVersion":"1"},"spec":{"a":[{"n":"x","v":1},{"n":"y"}],"b":[1],"c":{},"d":1}}"#);
-        let after = json(r#"{"metadata":{"resourceVersion":"2"},"spec":{"a":[{"n":"x","v":2},{"n":"y"}],"b":[1,2],"c":{"e.f":1}},"status":1}"#);
+        let after =
+            json(r#"{"metadata":{"resourceVersion":"2"},"spec":{"a":[{"n":"x","v":2},{"n":"y"}],"b":[1,2],"c":{"e.f":1}},"status":1}"#);
         let found = Difference::between(&before, &after);
         assert_eq!(Value::Map(found.before), json(r#"{"spec.a[0].v":1,"spec.b":[1],"spec.c":{},"spec.d":1}"#));
         assert_eq!(Value::Map(found.after), json(r#"{"spec.a[0].v":2,"spec.b":[1,2],"spec.c":{"e.f":1},"spec.d":null}"#));

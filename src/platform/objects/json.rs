@@ -11,8 +11,9 @@ const TOKEN: &str = "\u{0}secret:";
 pub(super) fn apply(target: &mut Value, patch: &Value) -> Result<(), Failure> {
     let mut secrets = Vec::new();
     let operations: json_patch::Patch = serde_json::from_value(opened(patch, &mut secrets)).map_err(|error| {
-        Failure::bad_argument(format!("this is no JSON patch: {error}"))
-            .hint("it reads [#{ op: \"replace\", path: \"/spec/replicas\", value: 3 }]; operations are add, remove, replace, move, copy and test")
+        Failure::bad_argument(format!("this is no JSON patch: {error}")).hint(
+            "it reads [#{ op: \"replace\", path: \"/spec/replicas\", value: 3 }]; operations are add, remove, replace, move, copy and test",
+        )
     })?;
     let mut document = opened(target, &mut secrets);
     json_patch::patch(&mut document, &operations).map_err(|error| {

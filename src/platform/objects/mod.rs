@@ -124,7 +124,11 @@ impl Objects<Value> {
     pub fn list(&self, selection: &Selection) -> Result<Vec<&Value>, Failure> {
         let selector = Selector::of(selection)?;
         let namespace = selection.namespace.as_deref().filter(|_| selection.kind.namespaced);
-        Ok(self.of_kind(selection.kind, namespace).map(|(_, _, value)| value).filter(|value| selector.chooses(value) && has_fields(value, &selection.fields)).collect())
+        Ok(self
+            .of_kind(selection.kind, namespace)
+            .map(|(_, _, value)| value)
+            .filter(|value| selector.chooses(value) && has_fields(value, &selection.fields))
+            .collect())
     }
 }
 

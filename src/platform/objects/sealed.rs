@@ -26,7 +26,11 @@ pub fn seal_secret(object: &mut Value) {
             }
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let secret = format!("secret/{name}/{key}");
-            *value = Value::Secret(if encoded { decoded(secret.clone(), &text).unwrap_or_else(|| Secret::new(secret, text)) } else { Secret::new(secret, text) });
+            *value = Value::Secret(if encoded {
+                decoded(secret.clone(), &text).unwrap_or_else(|| Secret::new(secret, text))
+            } else {
+                Secret::new(secret, text)
+            });
         }
     }
     // The API server keeps `stringData` under `data`.
@@ -148,10 +152,8 @@ mod tests {
     #[test]
     fn a_patch_of_a_secret_is_opaque_and_leaves_as_base64() {
         let merge = map! { "data" => map! { "a" => "aHVudGVyMg==", "b" => Value::Null }, "stringData" => map! { "c" => "hunter3" } };
-        let json = vec![
-            map! { "op" => "add", "path" => "/data/a", "value" => "aHVudGVyMg==" },
-            map! { "op" => "remove", "path" => "/data/b" },
-        ];
+        let json =
+            vec![map! { "op" => "add", "path" => "/data/a", "value" => "aHVudGVyMg==" }, map! { "op" => "remove", "path" => "/data/b" }];
         for (kind, patch, sent) in [
             (PatchKind::Merge, merge, r#"{"data":{"a":"aHVudGVyMg==","b":null},"stringData":{"c":"hunter3"}}"#),
             (PatchKind::Json, json.into(), r#"[{"op":"add","path":"/data/a","value":"aHVudGVyMg=="},{"op":"remove","path":"/data/b"}]"#),

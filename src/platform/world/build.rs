@@ -221,6 +221,11 @@ fn add_workload(cluster: &mut Cluster, reference: &ObjectRef, written: &[&Worklo
             "spec" => map! { "containers" => vec![map! { "name" => name, "image" => image }] },
         },
     };
+    if let Some(wish) = written.iter().map(|one| &one.node_selector).find(|wish| !wish.is_empty()) {
+        for (key, value) in wish {
+            spec.set(&["template", "spec", "nodeSelector", key], value.as_str().into());
+        }
+    }
     if manner == Manner::Ordered {
         spec.set(&["serviceName"], name.into());
     }
@@ -247,7 +252,7 @@ fn add_manifest(cluster: &mut Cluster, source: &Source, index: &str, manifest: &
     let text = |at: &[&str]| manifest.str_at(at).ok_or_else(|| source.wrong(&path, format_args!("the manifest has no `{}`", at.join("."))));
     let (kind, name) = (text(&["kind"])?, text(&["metadata", "name"])?);
     let kind = ResourceKind::named(kind).map_err(|failure| Failure { hint: failure.hint, ..source.wrong(&path, failure.message) })?;
-    if kind.is_workload() || kind.singular == "pod" {
+    if kind.is_workload() {
         return Err(source.wrong(&path, format_args!("{} belong under `workloads`, where they get pods", kind.plural)));
     }
     check_name(name).map_err(|failure| source.wrong(&path, failure.message))?;
@@ -266,9 +271,44 @@ fn add_manifest(cluster: &mut Cluster, source: &Source, index: &str, manifest: &
     if kind.singular == "secret" && object.get("type").is_none() {
         object.set(&["type"], "Opaque".into());
     }
+    if object.get("status").is_none() {
+        at_rest(&mut object, kind.singular, cluster.start);
+    }
     seal_secret(&mut object);
     cluster.found(reference, object, None);
     Ok(())
+}
+
+/// The status of a pod that runs by itself, and of a job that is complete: as they are when nothing is said of them.
+fn at_rest(object: &mut Value, kind: &str, start: Timestamp) {
+    let holds = |kind: &str| map! { "type" => kind, "status" => "True" };
+    let began = render::time(start, BEFORE);
+    match kind {
+        "pod" => {
+            let containers = object.at(&["spec", "containers"]).and_then(Value::as_list).unwrap_or_default();
+            let running = |container: &Value| {
+                let text = |key| container.str_at(&[key]).unwrap_or_default();
+                map! {
+                    "name" => text("name"), "image" => text("image"), "ready" => true, "restartCount" => 0,
+                    "state" => map! { "running" => map! { "startedAt" => began.as_str() } },
+                }
+            };
+            let containers: Vec<Value> = containers.iter().map(running).collect();
+            let conditions: Vec<Value> = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(holds).into();
+            let status = map! {
+                "phase" => "Running", "conditions" => conditions, "containerStatuses" => containers, "startTime" => began,
+            };
+            object.set(&["status"], status);
+        }
+        "job" => {
+            let done = object.int_at(&["spec", "completions"]).unwrap_or(1);
+            let conditions: Vec<Value> = ["SuccessCriteriaMet", "Complete"].map(holds).into();
+            let status =
+                map! { "succeeded" => done, "conditions" => conditions, "startTime" => began.as_str(), "completionTime" => began.as_str() };
+            object.set(&["status"], status);
+        }
+        _ => {}
+    }
 }
 
 /// Names of the file that the configuration does not have, keys that the database's kind has no use for, and the like.

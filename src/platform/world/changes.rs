@@ -111,7 +111,8 @@ impl Cluster {
         for kind in workload_kinds() {
             for (_, workload, entity) in self.entities.of_kind_mut(kind, reference.namespace.as_deref()) {
                 let Some(life) = &entity.life else { continue };
-                let set = |revision: usize| life.revisions.get(revision).map_or_else(String::new, |known| format!("{workload}-{}", known.hash));
+                let set =
+                    |revision: usize| life.revisions.get(revision).map_or_else(String::new, |known| format!("{workload}-{}", known.hash));
                 let going: Vec<String> =
                     life.pods_at(at).filter(|pod| test(&pod.name, set(pod.revision))).map(|pod| pod.name.clone()).collect();
                 for pod in going {

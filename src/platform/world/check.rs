@@ -68,7 +68,10 @@ pub(super) fn object(reference: &ObjectRef, before: &Value, after: &Value) -> Re
     texts(reference, after, &["metadata", "labels"])?;
     texts(reference, after, &["metadata", "annotations"])?;
     match reference.kind.singular {
-        "configmap" => texts(reference, after, &["data"])?,
+        "configmap" | "secret" => {
+            texts(reference, after, &["data"])?;
+            keys(reference, after)?;
+        }
         "deployment" | "statefulset" => workload(reference, before, after)?,
         "pod" | "replicaset" if before.get("spec") != after.get("spec") => {
             return Err(invalid(reference, "spec", "Forbidden: it belongs to its workload, whose template is the place to change it"));
@@ -115,6 +118,19 @@ fn workload(reference: &ObjectRef, before: &Value, after: &Value) -> Result<(), 
         return Err(invalid(reference, "spec.template.spec.containers", "Required value"));
     }
     Ok(())
+}
+
+/// The keys of a ConfigMap's or secret's data.
+fn keys(reference: &ObjectRef, object: &Value) -> Result<(), Failure> {
+    let fits = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    match object.get("data").and_then(Value::as_map).and_then(|data| data.keys().find(|key| !fits(key))) {
+        None => Ok(()),
+        Some(key) => {
+            let field = format!("data[{key}]");
+            let text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
+            Err(invalid(reference, &field, format_args!("Invalid value: {:?}: {text}", key.as_str())))
+        }
+    }
 }
 
 /// Labels, annotations and a ConfigMap's data are text; numbers and truth values must be quoted.

@@ -224,11 +224,10 @@ impl Cluster {
 
     /// What StatefulSets and DaemonSets remember of their templates.
     fn controller_revisions(&self, namespace: Option<&str>, at: i64) -> Vec<Value> {
-        let entities = workload_kinds().filter(|kind| kind.singular != "deployment").flat_map(|kind| self.entities.of_kind(kind, namespace));
+        let entities =
+            workload_kinds().filter(|kind| kind.singular != "deployment").flat_map(|kind| self.entities.of_kind(kind, namespace));
         let entities = entities.map(|(_, _, entity)| entity).filter(|entity| entity.is_there(at));
-        entities
-            .flat_map(|entity| entity.life.iter().flat_map(move |life| revisions::of(entity, life, at, self.start)))
-            .collect()
+        entities.flat_map(|entity| entity.life.iter().flat_map(move |life| revisions::of(entity, life, at, self.start))).collect()
     }
 
     /// The failure of an object that is not there, with the nearest name as the hint.
@@ -268,7 +267,9 @@ fn leading(reference: &ObjectRef, before: &Value, kind: PatchKind, patch: &Value
         patch = map! {};
     }
     // Which version it is for is no difference, but what the change rests on.
-    if let Some(version) = after.at(&["metadata", "resourceVersion"]).filter(|version| Some(*version) != before.at(&["metadata", "resourceVersion"])) {
+    if let Some(version) =
+        after.at(&["metadata", "resourceVersion"]).filter(|version| Some(*version) != before.at(&["metadata", "resourceVersion"]))
+    {
         patch.set(&["metadata", "resourceVersion"], version.clone());
     }
     Ok(patch)

@@ -80,6 +80,8 @@ pub struct WorkloadFile {
     pub memory: Option<Quantity>,
     /// What each of its pods logs.
     pub logs: Option<Vec<LogLine>>,
+    /// The labels that nodes must have for its pods.
+    pub node_selector: BTreeMap<String, String>,
     /// Whether its pods crash and never become Ready.
     pub crash: Option<bool>,
     /// Whether a HorizontalPodAutoscaler owns its number of replicas.

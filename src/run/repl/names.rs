@@ -97,7 +97,14 @@ impl Inner {
             .filter_map(ResourceKind::find)
             .map(|kind| {
                 let namespace = (kind.singular != "node").then(|| namespace.clone());
-                Read::Objects(Selection { kind, namespace, selector: None, fields: Vec::new(), freshness: Freshness::AtHand, timeout: Duration::from_secs(10) })
+                Read::Objects(Selection {
+                    kind,
+                    namespace,
+                    selector: None,
+                    fields: Vec::new(),
+                    freshness: Freshness::AtHand,
+                    timeout: Duration::from_secs(10),
+                })
             })
             .collect();
         let answers = platform.read_all(&reads, &Cx::quiet(&self.cancel));

@@ -136,6 +136,10 @@ impl Cluster {
                 },
             },
         });
+        if let Some(wish) = written.iter().map(|one| &one.node_selector).find(|wish| !wish.is_empty()) {
+            manifest["spec"]["template"]["spec"]["nodeSelector"] = json!(wish);
+            manifest["spec"]["template"]["spec"]["tolerations"] = json!([{ "key": "use", "operator": "Exists" }]);
+        }
         if kind == "statefulset" {
             manifest["spec"]["serviceName"] = name.into();
         } else if crash {
@@ -183,9 +187,10 @@ impl Cluster {
         let begun = Timestamp::now();
         for pod in pods["items"].as_array().unwrap() {
             let (name, app) = (pod["metadata"]["name"].as_str().unwrap(), pod["metadata"]["labels"]["app"].as_str().unwrap());
-            let kind = pod["metadata"]["ownerReferences"][0]["kind"].as_str().unwrap();
+            let kind = pod["metadata"]["ownerReferences"][0]["kind"].as_str().unwrap_or_default();
             let kind = if kind == "StatefulSet" { "statefulset" } else { "deployment" };
-            let workload = self.workloads.iter().find(|workload| workload.kind == kind && workload.name == app).unwrap();
+            // Pods by themselves, and those of jobs, have none of their own.
+            let Some(workload) = self.workloads.iter().find(|workload| workload.kind == kind && workload.name == app) else { continue };
             let file = folder.join(format!("{name}.log"));
             write_log(&file, begun, &workload.logs);
             let mut logs = json!({ "logsFile": file });
@@ -243,12 +248,15 @@ fn node_manifest(name: &str, node: &NodeFile) -> Value {
     for (key, value) in &node.labels {
         labels[key.as_str()] = value.as_str().into();
     }
+    // A node that has a use takes no pods but those that are made for it: other tests use the cluster too.
+    let taints: Vec<Value> =
+        node.labels.get("use").map(|value| json!({ "key": "use", "value": value, "effect": "NoSchedule" })).into_iter().collect();
     let room = json!({ "cpu": node.cpu.text(), "memory": node.memory.text(), "pods": "110" });
     json!({
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": { "name": name, "labels": labels },
-        "spec": { "unschedulable": node.unschedulable },
+        "spec": { "unschedulable": node.unschedulable, "taints": taints },
         "status": { "capacity": room, "allocatable": room },
     })
 }

@@ -24,7 +24,7 @@ const PLATFORM: &str = include_str!("worlds/platform.toml");
 const WORLD: &str = include_str!("worlds/contract.yaml");
 
 /// The files whose cases run together, in one script a side.
-const TOGETHER: [&str; 7] = [
+const TOGETHER: [&str; 9] = [
     include_str!("cases/workloads.rhai"),
     include_str!("cases/nodes.rhai"),
     include_str!("cases/http.rhai"),
@@ -32,6 +32,8 @@ const TOGETHER: [&str; 7] = [
     include_str!("cases/people.rhai"),
     include_str!("cases/flow.rhai"),
     include_str!("cases/changes.rhai"),
+    include_str!("cases/objects.rhai"),
+    include_str!("cases/drain.rhai"),
 ];
 /// Cases that end the run.
 const ALONE: &str = include_str!("cases/alone.rhai");

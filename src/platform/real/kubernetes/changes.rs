@@ -64,6 +64,11 @@ impl Kubernetes {
         match self.call(call).await {
             // The server has said yes; an answer that is no JSON takes nothing of that back.
             Ok(answer) => Ok(open::parse(&answer).unwrap_or_default()),
+            // The server quotes what it finds invalid, all of the object at times.
+            Err(failure) if object.kind.singular == "secret" && failure.message.contains("Invalid value") => Err(Failure {
+                message: format!("the API server found {target} as it was to be invalid; its words may hold the secret and are left out"),
+                ..failure
+            }),
             // Who is to go and is gone is what was wanted.
             Err(failure) if failure.kind == Kind::NotFound && matches!(write, Write::Evict { .. }) => Ok(Value::Null),
             Err(failure) => Err(failure),

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::super::http::Stopwatch;
 use super::super::MOST_BYTES;
+use super::super::http::Stopwatch;
 use super::{Call, Kubernetes, error, parsed, path, with_query};
 use crate::model::operation::{Freshness, Selection};
 use crate::model::{Failure, ObjectRef, Value};

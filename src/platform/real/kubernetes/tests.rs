@@ -1,7 +1,7 @@
-use std::time::Duration;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex as Lock};
+use std::time::Duration;
 
 use super::*;
 use crate::model::operation::{Freshness, PatchKind, PatchVerb, Selection, Write};

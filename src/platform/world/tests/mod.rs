@@ -109,7 +109,8 @@ impl World {
     }
 
     fn patch_with(&self, target: &str, subresource: Option<&'static str>, patch: Value) -> Result<Value, Failure> {
-        let write = Write::Patch { object: object(target), subresource, patch, kind: PatchKind::Merge, verb: PatchVerb::Patch, timeout: WAIT };
+        let write =
+            Write::Patch { object: object(target), subresource, patch, kind: PatchKind::Merge, verb: PatchVerb::Patch, timeout: WAIT };
         let target = write.target();
         let prepared = Prepared {
             write,

@@ -144,7 +144,14 @@ fn the_outage_recovers_in_the_time_that_the_file_says() {
 fn a_patch_lands_and_a_validation_only_predicts() {
     let world = try_load("objects: [{ kind: ConfigMap, metadata: { name: settings }, data: { max: '100' } }]").unwrap();
     let patch = map! { "data" => map! { "max" => "200" } };
-    let write = Write::Patch { object: object("configmap/settings"), subresource: None, patch, kind: PatchKind::Merge, verb: PatchVerb::Patch, timeout: WAIT };
+    let write = Write::Patch {
+        object: object("configmap/settings"),
+        subresource: None,
+        patch,
+        kind: PatchKind::Merge,
+        verb: PatchVerb::Patch,
+        timeout: WAIT,
+    };
     let Validation::Accepted(Some(predicted)) = with_cx(|cx| world.validate(&write, cx)).unwrap() else { panic!("not validated") };
     assert_eq!(predicted.str_at(&["data", "max"]), Some("200"));
     assert_eq!(world.get("configmap/settings").str_at(&["data", "max"]), Some("100"));
