@@ -398,7 +398,10 @@ impl Spec {
     pub fn last_is_options(&self, count: usize) -> bool {
         !self.options.is_empty()
             && count > self.params.iter().filter(|param| param.required).count()
-            && self.params.get(count - 1).is_none_or(|param| !matches!(param.ty, Type::Map | Type::Patch | Type::Body | Type::Any | Type::Services))
+            && self
+                .params
+                .get(count - 1)
+                .is_none_or(|param| !matches!(param.ty, Type::Map | Type::Patch | Type::Body | Type::Any | Type::Services))
     }
 
     /// The error of a number of arguments, options apart, that it does not take.
