@@ -16,6 +16,7 @@ mod doctor;
 mod failures;
 mod layers;
 mod mistakes;
+mod objects;
 mod outage;
 mod parameters;
 mod rehearsal;
