@@ -116,6 +116,55 @@ fn what_the_user_may_not_do_says_what_is_lacking() {
 }
 
 #[test]
+fn changes_of_objects_that_the_user_may_not_make_are_found_beforehand_and_refused() {
+    let viewer = Real::new("may-not-change").context("viewer").deployed();
+    let before = state_of_api("may-not-change");
+    for (call, said) in [
+        ("patch(\"deployment/api\", #{ metadata: #{ labels: #{ a: \"b\" } } })", "cannot patch resource \"deployments\""),
+        ("label(\"deployment/api\", #{ a: \"b\" })", "cannot patch resource \"deployments\""),
+        ("annotate(\"deployment/api\", #{ a: \"b\" })", "cannot patch resource \"deployments\""),
+        ("delete(\"deployment/api\")", "cannot delete resource \"deployments\""),
+        ("cordon(\"node-1\")", "cannot patch resource \"nodes\""),
+    ] {
+        let ran = failed(viewer.really(&format!("{call};")), "forbidden", said, "the context's user lacks the right to ");
+        assert_eq!(ran.outcomes().len(), 1, "{ran}");
+        let ran = viewer.rehearsed_really(&format!("{call};\nnote(\"went on\");")).status(1).stderr_has("note: went on");
+        assert!(ran.stdout_has("Refused by the server").outcomes()[0].ends_with(" refused"));
+    }
+    assert_eq!((state_of_api("may-not-change"), changes_in("may-not-change").len()), (before, 8));
+    let place = namespace("may-not-change");
+    fails(
+        &viewer,
+        &[(
+            "secret(\"x\");",
+            "forbidden",
+            &format!("cannot get resource \"secrets\" in API group \"\" in the namespace \"{place}\""),
+            "the context's user lacks the right to read secrets",
+        )],
+    );
+}
+
+#[test]
+fn what_nothing_makes_anew_is_deleted_only_by_its_name() {
+    let project = Real::new("by-name").line("protected = true").deployed();
+    let place = namespace("by-name");
+    kubectl(&["-n", &place, "rollout", "status", "deployment/api", "--timeout=30s"]);
+    let pod = kubectl(&["-n", &place, "get", "pods", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let run = |script: &str, flags: &[&str]| project.clone().script("x.rhai", script).run([&["run", "x.rhai"], flags].concat());
+    let severe = "delete(\"deployment/api\");";
+    for flags in [&[][..], &["--yes"], &["--yes", "--confirm", "web"]] {
+        let hint = "answer the question on a terminal, or pass --confirm deployment/api";
+        failed(run(severe, flags), "not_confirmed", "the change of deployment/api was not confirmed", hint);
+    }
+    // A pod that its workload makes anew is moderate.
+    let moderate = format!("delete(\"pod/{pod}\");");
+    failed(run(&moderate, &[]), "not_confirmed", "was not confirmed", "or pass --yes");
+    run(&moderate, &["--yes"]).status(0);
+    run(severe, &["--confirm", "deployment/api"]).status(0);
+    assert_eq!(kubectl(&["-n", &place, "get", "deployments", "-o", "name"]), "");
+}
+
+#[test]
 fn what_nobody_confirms_is_not_sent_and_the_refusal_is_on_record() {
     let project = Real::new("unconfirmed").line("protected = true").deployed();
     let before = state_of_api("unconfirmed");

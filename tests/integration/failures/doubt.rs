@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::failed;
-use crate::support::{Hook, Project, Proxy, Ran, Real, Slot, api_server, changes_in, namespace, state_of_api};
+use crate::support::{Hook, Project, Proxy, Ran, Real, Slot, api_server, changes_in, kubectl, namespace, state_of_api};
 
 /// A proxy that does something once a patch has been sent through it.
 fn at_the_patch(mode: &str) -> Proxy {
@@ -56,6 +56,68 @@ fn a_reply_lost_after_the_commit_is_in_doubt_and_not_repeated() {
     // A replay answers from the record, and repeats nothing either.
     let replay = project.run(["run", "x.rhai", "--replay", "last"]).status(9).stderr_has("error[in_doubt]: ");
     assert_eq!(changes_in("lost-reply").len(), 1, "{replay}");
+}
+
+#[test]
+fn a_deletion_or_another_patch_without_its_reply_is_in_doubt_and_not_repeated() {
+    for (name, when, script, target, sent, gone) in [
+        ("lost-deletion", "DELETE", "delete(\"deployment/api\")", "deployment/api", "delete", true),
+        (
+            "lost-strategic",
+            "PATCH",
+            "patch(\"deployment/api\", #{ spec: #{ template: #{ spec: #{ containers: [#{ name: \"api\", image: \"registry.example/api:2\" }] } } } })",
+            "deployment/api",
+            "patch",
+            false,
+        ),
+        ("lost-label", "PATCH", "label(\"deployment/api\", #{ tier: \"back\" })", "deployment/api", "patch", false),
+    ] {
+        let proxy = Proxy::tls(&api_server(), &json!({ "mode": "drop-replies", "when": when }));
+        let project = Real::new(name).through(&proxy).deployed();
+        let script = format!("retry(|| {script}, #{{ times: 3, delay: \"10ms\", any: true }});\nnote(\"went on\");");
+        let ran = failed(project.really(&script), "in_doubt", "the change of deployment/api was sent, and no answer came: ", LOOK);
+        let ran = ran.has_not("note: went on").stdout_has(&format!("In doubt: {target} at x.rhai:1."));
+        assert_eq!(ran.outcomes(), [format!("{target} in_doubt")], "{ran}");
+        let changes = changes_in(name);
+        assert_eq!((changes.len(), changes[0].starts_with(sent)), (1, true), "{changes:?}\n{ran}");
+        let there = kubectl(&["-n", &namespace(name), "get", "deployment", "api", "--ignore-not-found", "-o", "name"]);
+        assert_eq!(there.is_empty(), gone, "the server had committed it");
+        let shown = project.run(["log", "show", "last"]).status(0);
+        shown.stdout_has("1 write is IN DOUBT").stdout_has(if gone {
+            "now has exists = false"
+        } else {
+            "it happened if deployment/api now has "
+        });
+    }
+}
+
+#[test]
+fn an_eviction_without_its_reply_is_in_doubt_and_the_drain_goes_no_further() {
+    let proxy = Proxy::tls(&api_server(), &json!({ "mode": "drop-replies", "when": "/eviction" }));
+    let (project, place) = (Real::new("lost-eviction").through(&proxy).deployed(), namespace("lost-eviction"));
+    let pod = |name: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: {name}, namespace: {place} }}\n\
+             spec: {{ nodeName: {place}, containers: [ {{ name: x, image: \"registry.example/x:1\" }} ] }}\n"
+        )
+    };
+    project.apply(&format!(
+        "apiVersion: v1\nkind: Node\nmetadata: {{ name: {place} }}\nspec: {{ unschedulable: true }}\n{}{}",
+        pod("a"),
+        pod("b")
+    ));
+    kubectl(&["-n", &place, "wait", "--for=condition=Ready", "pod/a", "pod/b", "--timeout=30s"]);
+    let script = format!("drain({place:?}, #{{ force: true, timeout: \"20s\" }});");
+    let message = "the change of pod/a was sent, and no answer came: ";
+    let ran = failed(project.really(&script), "in_doubt", message, LOOK);
+    assert_eq!(ran.outcomes(), ["pod/a in_doubt"], "{ran}");
+    let fields = format!("--field-selector=spec.nodeName={place}");
+    assert_eq!(
+        kubectl(&["-n", &place, "get", "pods", &fields, "-o", "name"]),
+        "pod/b\n",
+        "one was evicted, and the other was not asked for"
+    );
+    kubectl(&["delete", "node", &place, "--wait=false"]);
 }
 
 #[test]
