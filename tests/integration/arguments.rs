@@ -64,7 +64,7 @@ const CASES: &[(&str, i32, &str, &str)] = &[
         "restart(\"pod/x\");",
         1,
         "[bad_argument]: a pod is no workload\n --> x.rhai:1:1",
-        "workloads are deployments, statefulsets, daemonsets and replicasets",
+        "workloads are deployments, statefulsets, daemonsets, replicasets and jobs",
     ),
     (
         "scale(\"app=api\", 1);",
