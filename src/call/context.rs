@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::ledger::Found;
-use super::mask::seal_kubernetes;
+use super::mask::{seal_kubernetes, secrets_in};
 use super::pipeline::{Mode, Pipeline};
 use super::ui::{Event, Ui};
 use crate::config::{Config, Environment};
@@ -56,6 +56,9 @@ impl<'a> Cx<'a> {
             Read::Objects(selection) => selection.kind.singular == "secret",
             _ => false,
         };
+        if matches!(op, Read::Variable { .. } | Read::File(_)) {
+            self.pipeline.masker.learn(secrets_in(&answer.value));
+        }
         if secret {
             self.pipeline.masker.learn(seal_kubernetes(&mut answer.value));
         }

@@ -267,6 +267,13 @@ pub fn seal_kubernetes(value: &mut Value) -> Vec<Secret> {
     }
 }
 
+/// The secrets within a value.
+pub(super) fn secrets_in(value: &Value) -> Vec<Secret> {
+    let mut found = Vec::new();
+    collect(value, &mut found);
+    found
+}
+
 fn collect(value: &Value, found: &mut Vec<Secret>) {
     match value {
         Value::Secret(secret) => found.push(secret.clone()),

@@ -104,7 +104,7 @@ impl Pipeline {
                 (body, Ok(args)) => {
                     let cx = Cx::new(self, &call, started);
                     let result = match body {
-                        Body::Pure(compute) => compute(&args),
+                        Body::Pure(compute) => self.computed(compute, &args),
                         Body::Local(run) | Body::Output(run) | Body::Read(run) => run(&args, &cx),
                         Body::Change(..) | Body::Act(..) | Body::Notify(..) | Body::Flow => Ok(Value::Null),
                     };
@@ -342,7 +342,7 @@ impl Pipeline {
         let of_secret = target.as_deref().is_some_and(is_secret);
         let args = values.iter().enumerate().map(|(number, value)| match function.spec.params.get(number) {
             // What is shown or sent may hold personal data: its shape is on record, not its content.
-            Some(param) if matches!(param.ty, Type::Any | Type::Body) => journal::shape(value).into(),
+            Some(param) if param.ty.is_content() => journal::shape(value).into(),
             // As is what a Kubernetes secret is to hold.
             Some(param) if param.ty == Type::Patch && of_secret => journal::shape(value).into(),
             _ => self.masker.value(value.clone()),
@@ -401,11 +401,22 @@ impl Pipeline {
         for change in recorded.changes {
             self.changed(call, change);
         }
-        if let (Body::Output(run), Ok(args)) = (function.body, self.bind(function, call, values)) {
+        let args = self.bind(function, call, values);
+        if let (Body::Output(run), Ok(args)) = (function.body, &args) {
             let cx = Cx::new(self, call, started);
-            let _ = run(&args, &cx);
+            let _ = run(args, &cx);
         }
-        self.ended(function, call, started, Provenance::Recorded, recorded.result)
+        let result = match function.body {
+            // What is computed is computed again, of what is on record: a copy of it would only spread what it holds.
+            Body::Pure(compute) if recorded.result.is_ok() => args.and_then(|args| self.computed(compute, &args)),
+            _ => recorded.result,
+        };
+        self.ended(function, call, started, Provenance::Recorded, result)
+    }
+
+    /// Computes. What was hidden in another spelling may be known for a secret only now.
+    fn computed(&self, compute: fn(&Args) -> Result<Value, Failure>, args: &Args) -> Result<Value, Failure> {
+        compute(args).map(|value| self.masker.value(value)).map_err(|failure| self.masker.told(failure))
     }
 
     /// Puts a call's end on record; the failures that end the run trip the latch.

@@ -75,6 +75,8 @@ pub(super) fn ending<'a>(
     match result {
         Err(failure) => end.failure = Some(Cow::Borrowed(failure)),
         Ok(Value::Null) => {}
+        // A replay computes it again.
+        Ok(_) if function.effect() == Effect::Pure => {}
         Ok(value) if function.spec.keep != Keep::Line || bytes > INLINE_BYTES => end.payload = Some(journal.payload(&escaped(value))?),
         Ok(value) => end.answer = Some(escaped(value)),
     }

@@ -66,6 +66,12 @@ pub trait Ui: Send + Sync {
     /// Shows a value as data (standard output).
     fn show(&self, value: &Value, title: Option<&str>);
 
+    /// Shows rows with these columns, in this order.
+    fn table(&self, rows: &[Value], columns: &[&str], title: Option<&str>) {
+        let _ = columns;
+        self.show(&rows.to_vec().into(), title);
+    }
+
     /// Asks; none where nobody is there.
     fn ask(&self, question: &Question) -> Option<String>;
 }

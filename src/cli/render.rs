@@ -41,11 +41,20 @@ pub fn value(value: &Value, title: Option<&str>, width: usize) -> String {
     }
 }
 
+/// Rows under a heading, with these columns in this order.
+pub fn rows(items: &[Value], columns: &[&str], title: Option<&str>, width: usize) -> String {
+    let body = if items.is_empty() { "(none)".to_owned() } else { table(items, Some(columns), width, IN_RUNS) };
+    match title {
+        Some(title) => format!("{}\n{body}", text::one_line(title)),
+        None => body,
+    }
+}
+
 /// A value without a heading.
 pub fn body(value: &Value, width: usize, most: Most) -> String {
     match value {
         Value::List(items) if items.is_empty() => "(none)".to_owned(),
-        Value::List(items) if items.iter().all(|item| matches!(item, Value::Map(_))) => table(items, width, most),
+        Value::List(items) if items.iter().all(|item| matches!(item, Value::Map(_))) => table(items, None, width, most),
         Value::List(items) => {
             let shown = items.iter().take(most.rows).map(|item| format!("- {}", cell(item, most)));
             shown.chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
@@ -63,24 +72,17 @@ fn more(count: usize, most: Most) -> Option<String> {
 /// Columns that say what a row is about come first; the others follow by name.
 const FIRST: [&str; 9] = ["time", "service", "workload", "name", "pod", "target", "namespace", "ok", "ready"];
 
-fn table(items: &[Value], width: usize, most: Most) -> String {
+fn table(items: &[Value], chosen: Option<&[&str]>, width: usize, most: Most) -> String {
     let maps: Vec<&Map> = items.iter().take(most.rows).filter_map(Value::as_map).collect();
-    let keys: BTreeSet<&str> = maps.iter().flat_map(|map| map.keys().map(|key| key.as_str())).collect();
-    let mut columns: Vec<&str> = FIRST.into_iter().filter(|key| keys.contains(key)).collect();
-    columns.extend(keys.into_iter().filter(|key| !FIRST.contains(key)));
-    // A column that is empty in every row says nothing, and one of maps would fill the screen.
-    columns.retain(|key| {
-        let values = || maps.iter().filter_map(|map| map.get(*key));
-        values().any(|value| !cell(value, most).is_empty()) && !values().any(|value| matches!(value, Value::Map(_)))
-    });
+    let columns = chosen.map_or_else(|| telling(&maps, most), <[&str]>::to_vec);
     let mut columns: Vec<Column<'_>> = columns.into_iter().map(|key| Column::new(key, &maps, most)).collect();
-    let aside = fit(&mut columns, width);
+    let aside = if chosen.is_none() { fit(&mut columns, width) } else { None };
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX));
-    table.set_header(columns.iter().map(|column| column.key.to_uppercase()));
+    table.set_header(columns.iter().map(|column| text::one_line(column.key).to_uppercase()));
     for row in 0..maps.len() {
         table.add_row(columns.iter().map(|column| column.cells[row].as_str()));
     }
@@ -91,6 +93,19 @@ fn table(items: &[Value], width: usize, most: Most) -> String {
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
     lines.chain(aside).chain(more(items.len(), most)).collect::<Vec<_>>().join("\n")
+}
+
+/// The columns that tell something, those that say what a row is about first.
+fn telling<'a>(maps: &[&'a Map], most: Most) -> Vec<&'a str> {
+    let keys: BTreeSet<&str> = maps.iter().flat_map(|map| map.keys().map(|key| key.as_str())).collect();
+    let mut columns: Vec<&str> = FIRST.into_iter().filter(|key| keys.contains(key)).collect();
+    columns.extend(keys.into_iter().filter(|key| !FIRST.contains(key)));
+    // A column that is empty in every row says nothing, and one of maps would fill the screen.
+    columns.retain(|key| {
+        let values = || maps.iter().filter_map(|map| map.get(*key));
+        values().any(|value| !cell(value, most).is_empty()) && !values().any(|value| matches!(value, Value::Map(_)))
+    });
+    columns
 }
 
 /// A column of a table.
@@ -223,6 +238,14 @@ mod tests {
             " NAME                      RESTARTS\n api-gateway-v55qn4vl9s-1  1\n api-gateway-v55qn4vl9s-2  2\n (all: phase Running; not shown: ip)"
         );
         assert_eq!(value(&rows, None, 80).lines().next(), Some(" NAME                      IP             PHASE    RESTARTS"));
+    }
+
+    #[test]
+    fn chosen_columns_stand_in_their_order_empty_or_not() {
+        let row = |n: i64| map! { "name" => "a", "z\u{1b}" => n, "empty" => "", "same" => 1 };
+        let shown = rows(&[row(1), row(2)], &["z\u{1b}", "empty", "same"], Some("T"), 20);
+        assert_eq!(shown, "T\n Z\\U{1B}  EMPTY  SAME\n 1              1\n 2              1");
+        assert_eq!(rows(&[], &["a"], None, 80), "(none)");
     }
 
     #[test]

@@ -142,6 +142,21 @@ impl Terminal {
         self.line(state, &line);
     }
 
+    /// Shows data.
+    fn data(&self, shown: &str) {
+        let state = &mut *self.state();
+        erase(state);
+        match self.look.data {
+            Data::ToOutput => {
+                let _ = writeln!(io::stdout().lock(), "{shown}");
+            }
+            Data::ToMessages => {
+                let _ = writeln!(io::stderr(), "{shown}");
+            }
+        }
+        self.draw(state);
+    }
+
     fn waits(&self, state: &mut State, call: &Call, what: &str, waited: Duration) {
         // What is cut off where the terminal is narrow is what is waited for, never how long.
         let changes = if state.changes > 0 { format!(" · {} so far", text::count(state.changes, "change")) } else { String::new() };
@@ -242,18 +257,11 @@ impl Ui for Terminal {
     }
 
     fn show(&self, value: &Value, title: Option<&str>) {
-        let state = &mut *self.state();
-        erase(state);
-        let shown = render::value(value, title, render::width());
-        match self.look.data {
-            Data::ToOutput => {
-                let _ = writeln!(io::stdout().lock(), "{shown}");
-            }
-            Data::ToMessages => {
-                let _ = writeln!(io::stderr(), "{shown}");
-            }
-        }
-        self.draw(state);
+        self.data(&render::value(value, title, render::width()));
+    }
+
+    fn table(&self, rows: &[Value], columns: &[&str], title: Option<&str>) {
+        self.data(&render::rows(rows, columns, title, render::width()));
     }
 
     fn ask(&self, question: &Question) -> Option<String> {

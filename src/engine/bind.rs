@@ -3,9 +3,9 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
-use super::convert::{to_dynamic, to_rows, to_shown, to_value};
+use super::convert::{holds_rows, to_dynamic, to_rows, to_shown, to_value};
 use super::failure::thrown;
 use super::{Shared, flow, names};
 use crate::call::{Body, Frame, Function};
@@ -34,6 +34,14 @@ pub fn register(engine: &mut Engine, shared: &Arc<Shared>) {
         let shared = shared.clone();
         engine.register_raw_fn("sleep", [seconds], move |ctx, args| call(&shared, function, &ctx, args));
     }
+    // Rhai has its own of these for its own types: they make no call, and know nothing of secrets and bounds.
+    for (function, ty) in [
+        (&host::values::to_json::TO_JSON, TypeId::of::<rhai::Map>()),
+        (&host::values::parse_json::PARSE_JSON, TypeId::of::<ImmutableString>()),
+    ] {
+        let shared = shared.clone();
+        engine.register_raw_fn(function.spec.name, [ty], move |ctx, args| call(&shared, function, &ctx, args));
+    }
     // Rhai's `exit` would end a run at once, as if all were well.
     for (name, most) in [("timestamp", 0), ("exit", 1)] {
         for count in 0..=most {
@@ -61,12 +69,14 @@ fn call(
     args: &mut [&mut Dynamic],
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let at = position(ctx);
-    let by_shape = function.spec.name == "show" && !reveals(args);
+    let by_shape = matches!(function.spec.name, "show" | "table") && !reveals(args);
+    // What is computed of rows is as personal as they are.
+    let of_rows = matches!(function.body, Body::Pure(_)) && args.iter().any(|arg| holds_rows(arg));
     let values = args.iter().map(|arg| if by_shape { to_shown(arg) } else { to_value(arg) }).collect::<Result<Vec<Value>, _>>();
     let values = values.map_err(|failure| thrown(&failure, Some(&at)))?;
     let result = shared.pipeline.call(function, values, at.clone(), &frame(ctx));
     match result {
-        Ok(value) if function.spec.keep == Keep::Rows => Ok(to_rows(&value)),
+        Ok(value) if of_rows || function.spec.keep == Keep::Rows => Ok(to_rows(&value)),
         Ok(value) => Ok(to_dynamic(&value)),
         Err(failure) => Err(thrown(&failure, Some(&at))),
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use super::bind::position;
-use super::convert::{to_dynamic, to_value};
+use super::convert::to_dynamic;
 use super::failure::thrown;
 use crate::call::Latch;
 use crate::call::mask::MASK;
 use crate::call::pipeline::unknowable;
-use crate::model::{Secret, Unsent, Value};
+use crate::model::{Secret, Unsent};
 
 /// A secret in a script: it shows as `***`, and only connectors open it.
 #[derive(Clone, Debug)]
@@ -65,14 +65,6 @@ pub fn register(engine: &mut Engine, latch: &Arc<Latch>) {
         engine.register_fn(name, move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, _: Dynamic| stop(&ctx, unsent, &what));
         engine.register_fn(name, move |ctx: NativeCallContext<'_>, _: Dynamic, unsent: OpaqueUnsent| other(&ctx, &unsent, &also));
     }
-    let json = stop.clone();
-    engine.register_fn("to_json", move |ctx: NativeCallContext<'_>, map: &mut rhai::Map| -> Outcome {
-        let value = to_value(&Dynamic::from_map(map.clone())).map_err(|failure| thrown(&failure, Some(&position(&ctx))))?;
-        match value.find(&|item| matches!(item, Value::Unsent(_))) {
-            Some(Value::Unsent(unsent)) => json(&ctx, &OpaqueUnsent(unsent.clone()), "used with `to_json`"),
-            _ => Ok(shown(value).to_string().into()),
-        }
-    });
     let (getter, number) = (stop.clone(), stop.clone());
     engine.register_indexer_get(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, field: ImmutableString| {
         match unsent.0.known.get(field.as_str()) {
@@ -87,16 +79,6 @@ pub fn register(engine: &mut Engine, latch: &Arc<Latch>) {
     engine.register_indexer_set(move |ctx: NativeCallContext<'_>, unsent: &mut OpaqueUnsent, field: ImmutableString, _: Dynamic| {
         setter(&ctx, unsent, &format!("asked to change `{field}`")).map(|_| ())
     });
-}
-
-/// A value whose secrets are their mask.
-fn shown(value: Value) -> Value {
-    match value {
-        Value::Secret(_) => MASK.into(),
-        Value::List(items) => items.into_iter().map(shown).collect::<Vec<_>>().into(),
-        Value::Map(map) => Value::Map(map.into_iter().map(|(key, item)| (key, shown(item))).collect()),
-        plain => plain,
-    }
 }
 
 /// Every operator that takes two values.

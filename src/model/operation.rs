@@ -45,6 +45,15 @@ pub enum Read {
         /// The longest wait.
         timeout: Duration,
     },
+    /// An environment variable of this process: a secret, or text where it is public. Fails with `not_found`.
+    Variable {
+        /// Its name.
+        name: String,
+        /// Whether the configuration says that it is no secret.
+        public: bool,
+    },
+    /// A file beneath the project's root: its text, or a secret. Fails with `not_found`.
+    File(FileQuery),
 }
 
 /// A primitive change, or a message to people.
@@ -170,6 +179,28 @@ impl PatchVerb {
             PatchVerb::Uncordon => "uncordon",
         }
     }
+}
+
+/// A file of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileQuery {
+    /// Its path beneath the project's root, as the script has it.
+    pub path: String,
+    /// The most bytes of it; more is `too_large`.
+    pub limit: u64,
+    /// What is done with bytes that are no UTF-8.
+    pub encoding: Encoding,
+    /// Whether its content is a secret.
+    pub secret: bool,
+}
+
+/// What is done with bytes that are no UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// They are an error.
+    Strict,
+    /// They are replaced with U+FFFD.
+    Lossy,
 }
 
 /// Objects of a kind, chosen by namespace and labels.
@@ -344,7 +375,7 @@ impl Read {
     /// The longest wait for the answer.
     pub fn timeout(&self) -> Duration {
         match self {
-            Read::Object(_) | Read::ClusterInfo => Duration::from_secs(30),
+            Read::Object(_) | Read::ClusterInfo | Read::Variable { .. } | Read::File(_) => Duration::from_secs(30),
             Read::Objects(selection) | Read::PodMetrics(selection) | Read::NodeMetrics(selection) => selection.timeout,
             Read::Logs(query) => query.timeout,
             Read::Http(request) | Read::Health(request) => request.timeout,

@@ -111,6 +111,18 @@ pub enum Type {
     Patch,
     /// Anything at all; only these may be unsent answers.
     Any,
+    /// Anything that is known. Its shape is on record, not its content; so of those that follow.
+    Data,
+    /// Text that is read as something else.
+    Document,
+    /// An array of maps.
+    Rows,
+    /// Text, an array of texts, or an array of maps.
+    Lines,
+    /// An array of numbers.
+    Numbers,
+    /// A number from..=to.
+    Number(i64, i64),
     /// A closure.
     Closure,
     /// An array of closures.
@@ -146,7 +158,12 @@ impl Type {
             Type::Map => "map".into(),
             Type::Body => "string, map or array".into(),
             Type::Patch => "map or array of operations".into(),
-            Type::Any => "any value".into(),
+            Type::Any | Type::Data => "any value".into(),
+            Type::Document => "string".into(),
+            Type::Rows => "array of maps".into(),
+            Type::Lines => "string, array of strings or array of maps".into(),
+            Type::Numbers => "array of numbers".into(),
+            Type::Number(low, high) => format!("number {low}..{high}"),
             Type::Closure => "closure".into(),
             Type::Closures => "array of closures".into(),
         }
@@ -155,8 +172,10 @@ impl Type {
     /// Whether a value fits; the error says what was expected and what came.
     pub fn check(&self, what: &str, value: &Value) -> Result<(), Failure> {
         let strings = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Str(_)));
+        let maps = |items: &[Value]| items.iter().all(|item| matches!(item, Value::Map(_)));
         let ok = match (self, value) {
-            (Type::Any | Type::Closure | Type::Closures, _)
+            (Type::Any | Type::Data | Type::Closure | Type::Closures, _)
+            | (Type::Document | Type::Lines, Value::Str(_))
             | (Type::Services, Value::Map(_))
             | (Type::Bool, Value::Bool(_))
             | (Type::List, Value::List(_))
@@ -167,6 +186,15 @@ impl Type {
             (Type::Services, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Str(_) | Value::Map(_))),
             (Type::Targets | Type::Workloads | Type::Channels | Type::Strings, Value::List(items)) => strings(items),
             (Type::Ints, Value::List(items)) => items.iter().all(|item| matches!(item, Value::Int(_))),
+            (Type::Rows, Value::List(items)) => maps(items),
+            (Type::Lines, Value::List(items)) => strings(items) || maps(items),
+            (Type::Numbers, Value::List(items)) => items.iter().all(|item| item.as_number().is_some()),
+            (Type::Number(low, high), Value::Int(_) | Value::Float(_)) => {
+                if value.as_number().is_none_or(|n| n.is_nan() || n < *low as f64 || n > *high as f64) {
+                    return Err(Failure::bad_argument(format!("{what} must be {}, not {value}", self.name())));
+                }
+                true
+            }
             (Type::Int(low, high), Value::Int(n)) => {
                 if n < low || n > high {
                     return Err(Failure::bad_argument(format!("{what} must be {}, not {n}", self.name())));
@@ -212,7 +240,10 @@ impl Type {
     /// Whether a value of that type name (`string`, `int`, `map` …) can fit at all.
     pub fn takes(&self, kind: &str) -> bool {
         match self {
-            Type::Any => true,
+            Type::Any | Type::Data => true,
+            Type::Document => kind == "string",
+            Type::Lines => matches!(kind, "string" | "array"),
+            Type::Number(..) => matches!(kind, "int" | "float"),
             Type::Services => matches!(kind, "string" | "array" | "map"),
             Type::Targets | Type::Workloads | Type::Channels => matches!(kind, "string" | "array"),
             ty if ty.is_text() || matches!(ty, Type::Duration | Type::Regex | Type::Choice(_)) => kind == "string",
@@ -230,6 +261,12 @@ impl Type {
     pub fn is_target(&self) -> bool {
         use Type::{Channels, Database, Node, Pods, Services, Target, Targets, Workload, Workloads};
         matches!(self, Target | Targets | Workload | Workloads | Pods | Node | Services | Database | Channels)
+    }
+
+    /// Whether it may hold personal data, so that its shape is on record and not its content.
+    pub fn is_content(&self) -> bool {
+        use Type::{Any, Body, Data, Document, Lines, Numbers, Rows};
+        matches!(self, Any | Body | Data | Document | Rows | Lines | Numbers)
     }
 
     /// Whether any text fits, as far as its type goes.
@@ -401,7 +438,7 @@ impl Spec {
             && self
                 .params
                 .get(count - 1)
-                .is_none_or(|param| !matches!(param.ty, Type::Map | Type::Patch | Type::Body | Type::Any | Type::Services))
+                .is_none_or(|param| !matches!(param.ty, Type::Map | Type::Patch | Type::Body | Type::Any | Type::Data | Type::Services))
     }
 
     /// The error of a number of arguments, options apart, that it does not take.
@@ -464,6 +501,11 @@ impl Args {
             Some(value) => value.as_str(),
             None => self.default(key).map(|text| text.trim_matches('"')),
         }
+    }
+
+    /// An option as texts; none where it was left out.
+    pub fn option_strs(&self, key: &str) -> Vec<&str> {
+        self.option(key).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).collect()
     }
 
     /// An option as a number, or its stated default.

@@ -91,6 +91,8 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
             let words: Vec<String> = command.iter().map(|word| quote(word)).collect();
             format!("redis-cli -u {} {}", quote(&address(environment, database)), words.join(" "))
         }
+        Read::Variable { name, .. } => format!("printenv {name}"),
+        Read::File(file) => format!("cat {}", quote(&file.path)),
     }
 }
 

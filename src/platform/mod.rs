@@ -7,6 +7,7 @@ mod egress;
 pub mod equivalent;
 mod failures;
 mod headers;
+pub mod local;
 pub mod noted;
 pub mod objects;
 pub mod prepare;

@@ -66,7 +66,7 @@ impl<B: Observe> Rehearsal<B> {
         let about_running = match op {
             Read::Object(object) => matches!(object.kind.singular, "pod" | "replicaset" | "event" | "endpoints"),
             Read::Objects(selection) => matches!(selection.kind.singular, "pod" | "replicaset" | "event" | "endpoints"),
-            Read::ClusterInfo => false,
+            Read::ClusterInfo | Read::Variable { .. } | Read::File(_) => false,
             Read::Logs(_) | Read::PodMetrics(_) | Read::NodeMetrics(_) | Read::Http(_) | Read::Health(_) => true,
             Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => true,
         };

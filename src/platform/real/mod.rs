@@ -14,6 +14,7 @@ mod sources;
 pub mod survey;
 mod tls;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,8 +23,9 @@ use futures::StreamExt;
 
 use super::clock::{MachineClock, cancelled};
 use super::egress::{Egress, shown};
-use super::{Clock, Cx, Observe, Platform, Validation, failures};
+use super::{Clock, Cx, Observe, Platform, Validation, failures, local};
 use crate::config::{Config, Environment};
+use crate::model::operation::FileQuery;
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, Secret, Value, Write};
 use runtime::{Departure, Runtime};
 
@@ -45,6 +47,8 @@ const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The systems of one environment.
 pub struct Real {
     environment: Environment,
+    /// The project's root.
+    root: PathBuf,
     clock: MachineClock,
     sources: sources::Sources,
     /// How many opened secrets the pipeline has been told of.
@@ -63,6 +67,7 @@ impl Real {
     pub fn new(config: Arc<Config>, environment: Environment) -> Result<Real, Failure> {
         let egress = Arc::new(Egress::new(&environment));
         Ok(Real {
+            root: config.root.clone(),
             clock: MachineClock::default(),
             sources: sources::Sources::new(config.root.clone()),
             told: AtomicUsize::new(0),
@@ -114,7 +119,16 @@ impl Real {
             Read::Sql(statement) => self.postgres.read(self, statement).await,
             Read::Mongo { database, command, timeout } => self.mongo.read(self, database, command, *timeout).await,
             Read::Redis { database, command, timeout } => self.redis.read(self, database, command, *timeout).await,
+            Read::Variable { name, public } => local::variable(name, *public),
+            Read::File(query) => self.file(query).await,
         }
+    }
+
+    /// A file of the project, which can be on a slow disk.
+    async fn file(&self, query: &FileQuery) -> Result<Value, Failure> {
+        let (root, query) = (self.root.clone(), query.clone());
+        let read = tokio::task::spawn_blocking(move || local::file(&root, &query)).await;
+        read.map_err(|_| Failure::new(Kind::Failed, "reading the file failed"))?
     }
 
     /// The wait that is enforced around a read; a health check reports its own timeout as an answer.
@@ -279,6 +293,8 @@ fn what(op: &Read) -> String {
         Read::Http(request) | Read::Health(request) => format!("{} {}", request.method, shown(&request.url)),
         Read::Sql(statement) => statement.database.clone(),
         Read::Mongo { database, .. } | Read::Redis { database, .. } => database.clone(),
+        Read::Variable { name, .. } => name.clone(),
+        Read::File(query) => query.path.clone(),
     }
 }
 

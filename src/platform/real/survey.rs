@@ -70,6 +70,7 @@ impl Access {
             Read::PodMetrics(selection) => Access { verb: "list", ..pods("metrics.k8s.io", None, selection.namespace.clone()) },
             Read::ClusterInfo => Access { verb: "get", group: "", resource: "namespaces", subresource: None, namespace: None },
             Read::Http(_) | Read::Health(_) | Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
+            Read::Variable { .. } | Read::File(_) => return None,
         })
     }
 

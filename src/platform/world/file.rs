@@ -35,6 +35,8 @@ pub struct WorldFile {
     pub databases: BTreeMap<String, DatabaseFile>,
     /// Channels of the environment by name.
     pub channels: BTreeMap<String, ChannelFile>,
+    /// Environment variables by name: what `env` answers instead of those of the machine.
+    pub environment: BTreeMap<String, String>,
     /// Further Kubernetes objects, as manifests.
     pub objects: Vec<Value>,
 }

@@ -26,7 +26,7 @@ mod taints;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ use self::cluster::{Cluster, Mode};
 use self::http::{Reply, Sites, millis};
 use self::source::Source;
 use super::clock::{VirtualClock, cancelled};
-use super::{Clock, Cx, Observe, Platform, Validation, failures};
+use super::{Clock, Cx, Observe, Platform, Validation, failures, local};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::map;
 use crate::model::operation::{HttpRequest, Message};
@@ -56,6 +56,8 @@ pub struct World {
     file: WorldFile,
     source: Source,
     environment: Environment,
+    /// The project's root: what a script reads of it is the same everywhere.
+    root: PathBuf,
     clock: VirtualClock,
     sites: Sites,
     sql: BTreeMap<String, sql::Answers>,
@@ -91,7 +93,7 @@ impl World {
             sql.insert(name.clone(), sql::Answers::new(&source, name, written)?);
         }
         let state = Mutex::new(State { cluster, sent: Vec::new() });
-        Ok(World { file, source, environment, clock: VirtualClock::new(start), sites, sql, state })
+        Ok(World { file, source, environment, root: config.root.clone(), clock: VirtualClock::new(start), sites, sql, state })
     }
 
     /// The world's description, as it was read; tests apply the same to real systems.
@@ -141,6 +143,11 @@ impl World {
                 self.database(database, DatabaseKind::Redis, at)
                     .and_then(|_| redis::answer(self.file.databases.get(database), database, command, &self.source.name)),
             ),
+            Read::Variable { name, public } => quick(match self.file.environment.get(name) {
+                Some(text) => Ok(local::opened(name, text.clone(), *public)),
+                None => Err(local::unset(name).hint(format!("add {name} to `environment` in {}, or give a `default`", self.source.name))),
+            }),
+            Read::File(query) => quick(local::file(&self.root, query)),
         }
     }
 

@@ -130,6 +130,9 @@ impl Fixture {
         for (name, value) in &platform.variables {
             project = project.env(name, value);
         }
+        for (name, value) in &file.environment {
+            project = project.env(name, value);
+        }
         project.run(["trust", "--yes"]).status(0);
         cluster.settle(&project.outside());
         Self { project, cluster, words }

@@ -32,8 +32,13 @@ const TOGETHER: [&str; 9] = [
     include_str!("cases/people.rhai"),
     include_str!("cases/flow.rhai"),
     include_str!("cases/changes.rhai"),
+<<<<<<< HEAD
     include_str!("cases/objects.rhai"),
     include_str!("cases/drain.rhai"),
+=======
+    include_str!("cases/values.rhai"),
+    include_str!("cases/machine.rhai"),
+>>>>>>> 44d89a6 (values, machine: table, sort_by, group_by, grep, diff, percentile, JSON and YAML; env, read_file, uuid)
 ];
 /// Cases that end the run.
 const ALONE: &str = include_str!("cases/alone.rhai");
