@@ -20,4 +20,5 @@ pub use function::{Body, Done, Function};
 pub use latch::Latch;
 pub use ledger::Change;
 pub use pipeline::{Mode, Pipeline};
+pub use record::about_bytes;
 pub use ui::Ui;

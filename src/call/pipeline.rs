@@ -522,7 +522,7 @@ impl Pipeline {
 
 /// An answer that a script may hold, with the size of its JSON in bytes.
 fn fitting(answer: Result<Value, Failure>) -> (Result<Value, Failure>, usize) {
-    let bytes = answer.as_ref().map_or(0, record::size);
+    let bytes = answer.as_ref().map_or(0, record::about_bytes);
     let answer = match answer {
         Ok(_) if bytes > MOST_BYTES => Err(Failure::new(Kind::TooLarge, "the answer is larger than 8 MiB")
             .hint("ask for less: `limit`, `tail`, `grep`, a count, a selector")),

@@ -84,11 +84,11 @@ pub(super) fn ending<'a>(
 }
 
 /// About the size of a value's JSON, in bytes; counts without rendering.
-pub(super) fn size(value: &Value) -> usize {
+pub fn about_bytes(value: &Value) -> usize {
     match value {
         Value::Str(text) => text.len() + 2,
-        Value::List(items) => 2 + items.iter().map(size).sum::<usize>(),
-        Value::Map(map) => 2 + map.iter().map(|(key, item)| key.len() + 4 + size(item)).sum::<usize>(),
+        Value::List(items) => 2 + items.iter().map(about_bytes).sum::<usize>(),
+        Value::Map(map) => 2 + map.iter().map(|(key, item)| key.len() + 4 + about_bytes(item)).sum::<usize>(),
         _ => 6,
     }
 }

@@ -66,6 +66,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &flow::runbook::RUNBOOK,
     &flow::services::SERVICES,
     &flow::wait_until::WAIT_UNTIL,
+    &flow::watch::WATCH,
     &values::diff::DIFF,
     &values::grep::GREP,
     &values::group_by::GROUP_BY,

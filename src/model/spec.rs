@@ -495,6 +495,11 @@ impl Args {
         self.options.get(key)
     }
 
+    /// The options as they were given.
+    pub fn options(&self) -> &Map {
+        &self.options
+    }
+
     /// An option as text, or its stated default; none where that is empty.
     pub fn option_str(&self, key: &str) -> Option<&str> {
         match self.option(key) {

@@ -8,3 +8,4 @@ pub mod retry;
 pub mod runbook;
 pub mod services;
 pub mod wait_until;
+pub mod watch;

@@ -40,7 +40,7 @@ pub static GREP: Function = Function {
         examples: &[
             Example {
                 title: "As `kubectl get pods -A | grep -v Running`",
-                code: "grep(pods(\"*\"), \"Running\", #{ field: \"phase\", invert: true })",
+                code: "grep(pods(#{ namespace: \"*\" }), \"Running\", #{ field: \"phase\", invert: true })",
                 result: "[]",
             },
             Example {

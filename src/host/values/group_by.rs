@@ -32,7 +32,7 @@ pub static GROUP_BY: Function = Function {
         examples: &[
             Example {
                 title: "Pods by their phase",
-                code: "group_by(pods(\"*\"), \"phase\").map(|group| group.key)",
+                code: "group_by(pods(#{ namespace: \"*\" }), \"phase\").map(|group| group.key)",
                 result: "[\"Running\"]",
             },
             Example {

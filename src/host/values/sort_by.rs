@@ -31,7 +31,7 @@ pub static SORT_BY: Function = Function {
         examples: &[
             Example {
                 title: "As `kubectl top pods --sort-by=memory | head -3`",
-                code: "sort_by(top_pods(\"*\"), \"memory_bytes\", #{ descending: true }).extract(0, 3).len()",
+                code: "sort_by(top_pods(), \"memory_bytes\", #{ descending: true }).extract(0, 3).len()",
                 result: "3",
             },
             Example {

@@ -29,7 +29,7 @@ pub static TABLE: Function = Function {
         errors: &[],
         examples: &[Example {
             title: "What uses the most memory",
-            code: "table(sort_by(top_pods(\"*\"), \"memory_bytes\", #{ descending: true }), #{ columns: [\"pod\", \"memory_bytes\"], title: \"Memory\" })",
+            code: "table(sort_by(top_pods(), \"memory_bytes\", #{ descending: true }), #{ columns: [\"pod\", \"memory_bytes\"], title: \"Memory\" })",
             result: "null",
         }],
     },

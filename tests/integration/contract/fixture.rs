@@ -125,7 +125,8 @@ impl Fixture {
         services::apply_urls(&file, &beyond);
         channels::apply(&mut platform, &file);
         data::apply(&mut platform, &file, &cluster);
-        let mut project = Project::bare().config(&platform.file.to_string()).world("world.yaml", &world);
+        let mut project =
+            Project::bare().config(&platform.file.to_string()).world("world.yaml", &world).file("token.txt", "canary-of-the-file\n");
         project = project.env("KUBECONFIG", &variable("RUNBOOK_TEST_KUBECONFIG"));
         for (name, value) in &platform.variables {
             project = project.env(name, value);

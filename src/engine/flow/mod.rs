@@ -1,32 +1,43 @@
-//! Functions that call closures: `attempt`, `retry`, `wait_until`, `parallel`; and `runbook`, which answers the parameters.
+//! Functions that call closures: `attempt`, `retry`, `wait_until`, `watch`, `parallel`; and `runbook`, which answers the parameters.
 
 use std::any::TypeId;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext};
 
+mod parallel;
+mod watch;
+
 use super::bind::{frame, position};
 use super::convert::to_dynamic;
 use super::failure::{self, thrown, to_map};
-use super::{BRANCH_STACK_BYTES, Diagnostic, Shared, convert};
+use super::{Diagnostic, Shared, convert};
 use crate::call::ledger::Found;
 use crate::call::{Frame, Function, Mode, pipeline::Opened};
 use crate::host::flow as specs;
 use crate::model::spec::{Args, Type};
-use crate::model::{Failure, Kind, Unsent, Value, duration};
+use crate::model::{Call, Failure, Kind, Unsent, Value, duration};
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
-type Flow = fn(&Shared, &NativeCallContext<'_>, Dynamic, &Args) -> Outcome;
+type Flow = fn(&Shared, &NativeCallContext<'_>, Given, &Args) -> Outcome;
+
+/// The closures of a call, which are no values of ours.
+struct Given {
+    /// The first argument.
+    first: Dynamic,
+    /// The closure among the options, for functions that have such a one.
+    option: Option<FnPtr>,
+}
 
 /// Binds the functions whose specification says that the engine calls their closures.
 pub(super) fn register(engine: &mut Engine, shared: &Arc<Shared>) {
-    let bodies: [(&'static Function, Flow); 5] = [
+    let bodies: [(&'static Function, Flow); 6] = [
         (&specs::attempt::ATTEMPT, attempt),
         (&specs::retry::RETRY, retry),
         (&specs::wait_until::WAIT_UNTIL, wait_until),
-        (&specs::parallel::PARALLEL, parallel),
+        (&specs::parallel::PARALLEL, parallel::parallel),
+        (&specs::watch::WATCH, watch::watch),
         (&specs::runbook::RUNBOOK, runbook),
     ];
     for (function, body) in bodies {
@@ -36,7 +47,9 @@ pub(super) fn register(engine: &mut Engine, shared: &Arc<Shared>) {
                 let at = position(&ctx);
                 shared.pipeline.latch.check().map_err(|failure| thrown(&failure, Some(&at)))?;
                 let first = args.first_mut().map(|first| std::mem::take(*first)).unwrap_or_default();
+                let mut option = None;
                 let bound = check_closures(function, &first).and_then(|()| {
+                    option = args.last_mut().map_or(Ok(None), |last| taken_out(function, last))?;
                     // Closures are no values of ours; the other arguments are checked as everywhere.
                     let mut values = if count > 0 { vec![Value::Null] } else { Vec::new() };
                     if function.spec.name == "runbook" {
@@ -48,10 +61,22 @@ pub(super) fn register(engine: &mut Engine, shared: &Arc<Shared>) {
                     function.spec.bind(values)
                 });
                 let bound = bound.map_err(|failure| thrown(&failure, Some(&at)))?;
-                body(&shared, &ctx, first, &bound)
+                body(&shared, &ctx, Given { first, option }, &bound)
             });
         }
     }
+}
+
+/// Takes the closure out of the options map, where the function has an option that is one.
+fn taken_out(function: &Function, options: &mut Dynamic) -> Result<Option<FnPtr>, Failure> {
+    let Some(option) = function.spec.options.iter().find(|option| option.ty == Type::Closure) else { return Ok(None) };
+    let Some(mut map) = options.write_lock::<Map>() else { return Ok(None) };
+    let Some(value) = map.get_mut(option.name) else { return Ok(None) };
+    let value = std::mem::take(value);
+    if !value.is_fnptr() {
+        return Err(option.ty.mismatch(&format!("option `{}`", option.name), convert::kind(&value)));
+    }
+    Ok(value.try_cast())
 }
 
 fn check_closures(function: &Function, first: &Dynamic) -> Result<(), Failure> {
@@ -90,8 +115,8 @@ fn closure(first: Dynamic) -> Result<FnPtr, Box<EvalAltResult>> {
     first.try_cast::<FnPtr>().ok_or_else(|| thrown(&Failure::bad_argument("a closure was expected"), None))
 }
 
-fn attempt(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, _: &Args) -> Outcome {
-    let (ok, value, error) = match call(ctx, &closure(first)?) {
+fn attempt(shared: &Shared, ctx: &NativeCallContext<'_>, given: Given, _: &Args) -> Outcome {
+    let (ok, value, error) = match call(ctx, &closure(given.first)?) {
         Ok(value) => (true, value, Dynamic::UNIT),
         Err(error) => {
             if shared.pipeline.latch.check().is_err() {
@@ -115,8 +140,8 @@ fn error_map(error: &EvalAltResult, ctx: &NativeCallContext<'_>) -> Dynamic {
     }
 }
 
-fn retry(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Args) -> Outcome {
-    let body = closure(first)?;
+fn retry(shared: &Shared, ctx: &NativeCallContext<'_>, given: Given, args: &Args) -> Outcome {
+    let body = closure(given.first)?;
     let times = args.option_int("times").unwrap_or(1);
     let mut delay = args.option_duration("delay").unwrap_or_default();
     for attempt in 1.. {
@@ -149,10 +174,22 @@ fn unproven(shared: &Shared, ctx: &NativeCallContext<'_>, args: &Args, failure: 
     pipeline.close(&specs::retry::RETRY, &own, started, Ok(answer)).map(|answer| to_dynamic(&answer)).map_err(fail)
 }
 
-fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args: &Args) -> Outcome {
+/// Ends a call whose closure failed, or a replay would find it cut off.
+fn closed(shared: &Shared, function: &'static Function, own: &Call, started: Duration, error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+    let pipeline = &shared.pipeline;
+    let mut failure = pipeline.masker.failure(failure::of(&error));
+    // What the script throws may call itself denied; only what was denied ends the run.
+    if failure.kind.latches() && pipeline.latch.check().is_ok() {
+        failure.kind = Kind::Failed;
+    }
+    pipeline.close(function, own, started, Err(failure)).err();
+    error
+}
+
+fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, given: Given, args: &Args) -> Outcome {
     let at = position(ctx);
     let fail = |failure: Failure| thrown(&failure, Some(&at));
-    let holds = closure(first)?;
+    let holds = closure(given.first)?;
     let pipeline = &shared.pipeline;
     let what = args.option_str("message").unwrap_or("the condition").to_owned();
     let timeout = args.option_duration("timeout").unwrap_or_default();
@@ -162,17 +199,7 @@ fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args
     // A replay looks as often as the recording did: its own clock knows nothing of the time that answers took.
     let looks = recorded.as_ref().and_then(|recorded| recorded.result.as_ref().ok()).and_then(|value| value.int_at(&["looks"]));
     let mut looked = 0;
-    // A look that fails ends the call, or a replay would find it cut off.
-    let closed = |error: Box<EvalAltResult>| {
-        let mut failure = pipeline.masker.failure(failure::of(&error));
-        // What the script throws may call itself denied; only what was denied ends the run.
-        if failure.kind.latches() && pipeline.latch.check().is_ok() {
-            failure.kind = Kind::Failed;
-        }
-        let result = Err(failure);
-        pipeline.close(&specs::wait_until::WAIT_UNTIL, &own, started, result).err();
-        error
-    };
+    let closed = |error: Box<EvalAltResult>| closed(shared, &specs::wait_until::WAIT_UNTIL, &own, started, error);
     let result = loop {
         let held = call(ctx, &holds).map_err(closed)?;
         looked += 1;
@@ -209,109 +236,7 @@ fn wait_until(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, args
     }
 }
 
-/// One branch's end: its value, or its error and what that says.
-type Branch = Result<Dynamic, (Failure, Dynamic)>;
-
-fn parallel(shared: &Shared, ctx: &NativeCallContext<'_>, first: Dynamic, _: &Args) -> Outcome {
-    let at = position(ctx);
-    let own = frame(ctx);
-    let id = own.next_id();
-    let closures: Vec<FnPtr> = first.into_array().unwrap_or_default().into_iter().filter_map(snapshot).collect();
-    let branch = |number: usize, closure: &FnPtr| -> Branch {
-        let mut global = ctx.global_runtime_state().clone();
-        let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
-        global.tag = Dynamic::from(Arc::new(own.branch(&id, number)));
-        let source = ctx.call_source();
-        let ctx = NativeCallContext::new_with_all_fields(ctx.engine(), "parallel", source, &global, ctx.call_position());
-        match catch_unwind(AssertUnwindSafe(|| call(&ctx, closure))) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err((failure::of(&error), error_map(&error, &ctx))),
-            Err(_) => {
-                let failure = Failure::new(Kind::Failed, "the branch panicked; this is a fault of runbook itself");
-                let map = Dynamic::from_map(to_map(&failure, None));
-                Err((failure, map))
-            }
-        }
-    };
-    let clock = shared.pipeline.platform.clock();
-    let ends: Vec<Branch> = if clock.is_virtual() {
-        // In order, each from the fork's time; the join takes the latest.
-        let fork = clock.elapsed();
-        let mut latest = fork;
-        let run = closures.iter().enumerate().map(|(number, closure)| {
-            clock.jump(fork);
-            let end = branch(number, closure);
-            latest = latest.max(clock.elapsed());
-            end
-        });
-        let ends = run.collect();
-        clock.jump(latest);
-        ends
-    } else {
-        std::thread::scope(|scope| {
-            let branch = &branch;
-            let spawned: Vec<_> = closures
-                .iter()
-                .enumerate()
-                .map(|(number, closure)| {
-                    std::thread::Builder::new().stack_size(BRANCH_STACK_BYTES).spawn_scoped(scope, move || branch(number, closure))
-                })
-                .collect();
-            spawned.into_iter().map(joined).collect()
-        })
-    };
-    shared.pipeline.latch.check().map_err(|failure| thrown(&failure, Some(&at)))?;
-    gathered(ends, &at)
-}
-
-fn joined(handle: std::io::Result<std::thread::ScopedJoinHandle<'_, Branch>>) -> Branch {
-    let failure = match handle.map(std::thread::ScopedJoinHandle::join) {
-        Ok(Ok(end)) => return end,
-        Ok(Err(_)) => Failure::new(Kind::Failed, "the branch panicked; this is a fault of runbook itself"),
-        Err(error) => Failure::new(Kind::Failed, format!("no thread could be started for the branch: {error}")),
-    };
-    let map = Dynamic::from_map(to_map(&failure, None));
-    Err((failure, map))
-}
-
-/// All answers, or all failures as one.
-fn gathered(ends: Vec<Branch>, at: &crate::model::Position) -> Outcome {
-    let of = ends.len();
-    let (mut values, mut failures) = (Array::with_capacity(of), Vec::new());
-    for end in ends {
-        match end {
-            Ok(value) => values.push(value),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    let Some((first, _)) = failures.first() else { return Ok(values.into()) };
-    let mut one = first.clone();
-    // A change that nobody knows the end of outweighs what else failed.
-    if failures.iter().any(|(failure, _)| failure.kind == Kind::InDoubt) {
-        one.kind = Kind::InDoubt;
-    } else if failures.iter().any(|(failure, _)| failure.kind != one.kind) {
-        one.kind = Kind::Failed;
-    }
-    if failures.len() > 1 {
-        let said: Vec<&str> = failures.iter().map(|(failure, _)| failure.message.as_str()).collect();
-        one.message = format!("{} of {of} branches failed: {}", said.len(), said.join("; "));
-        one.target = None;
-    }
-    let mut map = to_map(&one, Some(at));
-    // A single failure keeps its own place in the script.
-    if let [(_, single)] = failures.as_slice()
-        && let Some(single) = single.read_lock::<Map>()
-    {
-        for key in ["file", "line"] {
-            map.insert(key.into(), single.get(key).cloned().unwrap_or_default());
-        }
-    }
-    map.insert("failures".into(), failures.into_iter().map(|(_, map)| map).collect::<Array>().into());
-    let position = rhai::Position::new(u16::try_from(at.line).unwrap_or(0).max(1), u16::try_from(at.column).unwrap_or(0));
-    Err(Box::new(EvalAltResult::ErrorRuntime(map.into(), position)))
-}
-
-fn runbook(shared: &Shared, _: &NativeCallContext<'_>, _: Dynamic, _: &Args) -> Outcome {
+fn runbook(shared: &Shared, _: &NativeCallContext<'_>, _: Given, _: &Args) -> Outcome {
     Ok(to_dynamic(&shared.params()))
 }
 
