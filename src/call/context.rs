@@ -1,5 +1,6 @@
 //! What a host function's body works with: reads, waits, the configuration, the person. No writes.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use super::mask::{seal_kubernetes, secrets_in};
 use super::pipeline::{Mode, Pipeline};
 use super::ui::{Event, Ui};
 use crate::config::{Config, Environment};
-use crate::model::{Call, Failure, Kind, Provenance, Read, Value, duration};
+use crate::journal::entry::{self, Entry};
+use crate::model::{Call, Failure, Kind, Provenance, Read, Tier, Value, duration};
 use crate::platform::{self, Clock};
 
 /// One call's view of the run.
@@ -168,6 +170,23 @@ impl<'a> Cx<'a> {
     /// An answer given beforehand on the command line (`--answer ID=VALUE`).
     pub fn given_answer(&self, id: &str) -> Option<&str> {
         self.pipeline.answers.get(id).map(String::as_str)
+    }
+
+    /// Puts a person's answer on record: to what, which it was, and by whom.
+    pub fn decided(&self, target: &str, decision: &'static str, by: &str) -> Result<(), Failure> {
+        self.pipeline.append(&Entry::Decision(entry::Decision {
+            id: self.call.id.clone(),
+            function: Cow::Borrowed(self.call.function),
+            target: Cow::Owned(self.masked(target.to_owned())),
+            tier: Tier::Mild,
+            decision: Cow::Borrowed(decision),
+            by: Cow::Borrowed(by),
+        }))
+    }
+
+    /// A text of a person, masked like one of a system.
+    pub fn masked(&self, text: String) -> String {
+        self.pipeline.masker.text(text)
     }
 
     /// Notes where something that the answer rests on came from.

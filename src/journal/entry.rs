@@ -257,9 +257,9 @@ pub struct Decision<'a> {
     pub target: Cow<'a, str>,
     /// How grave.
     pub tier: Tier,
-    /// `allow`, `confirmed`, `refused`, `skipped` or `denied`.
+    /// `allow`, `confirmed`, `refused`, `skipped` or `denied`; `answered` where a person was asked for more than a yes.
     pub decision: Cow<'a, str>,
-    /// By what: `policy`, `--yes`, `--confirm`, `person`, `no terminal`.
+    /// By what: `policy`, `--yes`, `--confirm`, `person`, `no terminal`; of a script's questions by whom, such as `ops@host`.
     pub by: Cow<'a, str>,
 }
 

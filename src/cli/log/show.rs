@@ -222,7 +222,7 @@ impl Timeline<'_> {
             return Ok(());
         }
         let word = text::short(&decision.decision, 20);
-        let word = if decision.decision == "confirmed" { self.paint.good(word) } else { self.paint.warn(word) };
+        let word = if matches!(&*decision.decision, "confirmed" | "answered") { self.paint.good(word) } else { self.paint.warn(word) };
         let result = format!("{word} by {} ({})", text::short(&decision.by, 60), decision.tier.name());
         self.call(line, &decision.id, &decision.function, Some(&decision.target), &result, None)
     }

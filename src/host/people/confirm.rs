@@ -1,17 +1,18 @@
 //! `confirm`: a person's yes.
 
 use crate::call::ledger::Found;
-use crate::call::ui::Question;
 use crate::call::{Body, Cx, Function};
 use crate::model::spec::{Args, Example, Group, Keep, Param, Type};
 use crate::model::{Failure, Kind, Spec, Tier, Value, text};
+
+use super::person;
 
 /// The function.
 pub static CONFIRM: Function = Function {
     spec: Spec {
         name: "confirm",
         group: Group::People,
-        summary: "Asks a person and goes on only after a yes. `--yes` does not answer it; `--answer ID=yes` does.",
+        summary: "Asks a person and goes on only after a yes. `--yes` does not answer it; `--answer ID=yes` does. Who answered, and when, is on record.",
         params: &[
             Param { name: "id", ty: Type::Str, required: true, help: "a short name, for `--answer`" },
             Param { name: "question", ty: Type::Str, required: true, help: "what is asked" },
@@ -36,18 +37,12 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
         cx.finding(Found::Remark, format!("a person would be asked ({id}): {question}"));
         return Ok(true.into());
     }
-    let answer = cx.given_answer(id).map(str::to_owned).or_else(|| {
-        cx.ui().ask(&Question {
-            environment: cx.environment().name.clone(),
-            text: question.clone(),
-            details: Vec::new(),
-            choices: "[y]es [n]o".into(),
-        })
-    });
-    match answer.as_deref().map(str::trim) {
-        Some("y" | "yes" | "Y" | "YES" | "Yes") => Ok(true.into()),
-        Some(_) => Err(Failure::new(Kind::NotConfirmed, format!("a person said no to {id:?}: {question}"))),
-        None => Err(Failure::new(Kind::NotConfirmed, format!("nobody is there to answer {id:?}: {question}"))
-            .hint(format!("run on a terminal, or pass --answer {id}=yes"))),
+    let asked = person::question(cx, &question, &[], "[y]es [n]o".to_owned());
+    // Whatever is no yes is a no.
+    let (yes, by) = person::answered(cx, id, asked, "yes", |said| Ok(person::yes_or_no(said) == Some(true)))?;
+    cx.decided(id, if yes { "confirmed" } else { "refused" }, &by)?;
+    match yes {
+        true => Ok(true.into()),
+        false => Err(Failure::new(Kind::NotConfirmed, format!("a person said no to {id:?}: {question}"))),
     }
 }

@@ -72,7 +72,20 @@ const EXAMPLES: [(&str, &str); 2] = [
 /// The longest wait for those figures.
 const FIGURES: Duration = Duration::from_secs(60);
 
-const ANSWERS: [&str; 4] = ["--answer", "go=yes", "--answer", "stop=no"];
+const ANSWERS: [&str; 12] = [
+    "--answer",
+    "go=yes",
+    "--answer",
+    "stop=no",
+    "--answer",
+    "cause=LEAK",
+    "--answer",
+    "slip=laod",
+    "--answer",
+    "call=yes, left a message",
+    "--answer",
+    "busy=no nobody answers",
+];
 
 #[test]
 fn worlds_and_real_systems_answer_alike() {
