@@ -244,7 +244,7 @@ mod tests {
     fn chosen_columns_stand_in_their_order_empty_or_not() {
         let row = |n: i64| map! { "name" => "a", "z\u{1b}" => n, "empty" => "", "same" => 1 };
         let shown = rows(&[row(1), row(2)], &["z\u{1b}", "empty", "same"], Some("T"), 20);
-        assert_eq!(shown, "T\n Z\\U{1B}  EMPTY  SAME\n 1              1\n 2              1");
+        assert_eq!(shown, "T\n Z\\U{1B}  EMPTY  SAME\n 1               1\n 2               1");
         assert_eq!(rows(&[], &["a"], None, 80), "(none)");
     }
 

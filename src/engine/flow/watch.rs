@@ -22,7 +22,7 @@ const MOST_BYTES: usize = 8 << 20;
 pub(super) fn watch(shared: &Shared, ctx: &NativeCallContext<'_>, given: Given, args: &Args) -> Outcome {
     let (pipeline, at) = (&shared.pipeline, position(ctx));
     let fail = |failure: Failure| thrown(&failure, Some(&at));
-    let (sample, until) = (closure(given.first)?, given.option);
+    let (sample, stop_when) = (closure(given.first)?, given.option);
     let plan = Plan::of(args).map_err(fail)?;
     let asked = vec![Value::Null, Value::Map(args.options().clone())];
     let Opened { call: own, recorded, started } = pipeline.open(&WATCH, asked, at.clone(), &frame(ctx)).map_err(fail)?;
@@ -46,9 +46,9 @@ pub(super) fn watch(shared: &Shared, ctx: &NativeCallContext<'_>, given: Given, 
         let fits = || if bytes > MOST_BYTES { Err(too_large(all.len())) } else { samples::check(&value) };
         fits().map_err(fail).map_err(closed)?;
         all.push(Sample { at_ms: i64::try_from(at.as_millis()).unwrap_or(i64::MAX), value });
-        if let Some(until) = &until {
-            let held: Dynamic = until.call_within_context(ctx, (found,)).map_err(closed)?;
-            let wrong = || fail(Failure::bad_argument(format!("the closure `until` must answer a bool, not {}", convert::kind(&held))));
+        if let Some(stop_when) = &stop_when {
+            let held: Dynamic = stop_when.call_within_context(ctx, (found,)).map_err(closed)?;
+            let wrong = || fail(Failure::bad_argument(format!("the closure `stop_when` must answer a bool, not {}", convert::kind(&held))));
             let held = held.as_bool().map_err(|_| closed(wrong()))?;
             if held && taken.is_none() {
                 break;

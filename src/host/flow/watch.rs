@@ -31,7 +31,7 @@ pub static WATCH: Function = Function {
                 default: "",
                 help: "samples are taken for so long, the first at once; `\"1m\"` where neither this nor `times` is said",
             },
-            Opt { name: "until", ty: Type::Closure, default: "", help: "gets each sample, and answers whether it was the last" },
+            Opt { name: "stop_when", ty: Type::Closure, default: "", help: "gets each sample, and answers whether it was the last" },
         ],
         returns: "`#{ samples: [#{ at_ms, value }], series: [#{ key, field, first, last, min, max, growth, growth_percent, sparkline }], first, last, min, max, growth, growth_percent, sparkline }`; `series` has one entry for each number that is watched, the greatest growth in percent first: `key` is the row's name (`pod`, `name`, `service` …), the map's key or the place, `field` the row's field. The others are those of a single number, else `()`. `growth_percent` is `()` where the first is 0",
         tier: Tier::Mild,
@@ -45,7 +45,7 @@ pub static WATCH: Function = Function {
             },
             Example {
                 title: "Until it is drained",
-                code: "let left = 3;\nwatch(|| { left -= 1; left }, #{ every: \"1s\", until: |queued| queued == 0 }).sparkline",
+                code: "let left = 3;\nwatch(|| { left -= 1; left }, #{ every: \"1s\", stop_when: |queued| queued == 0 }).sparkline",
                 result: "\"█▅▁\"",
             },
         ],
