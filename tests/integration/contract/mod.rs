@@ -24,7 +24,7 @@ const PLATFORM: &str = include_str!("worlds/platform.toml");
 const WORLD: &str = include_str!("worlds/contract.yaml");
 
 /// The files whose cases run together, in one script a side.
-const TOGETHER: [&str; 9] = [
+const TOGETHER: &[&str] = &[
     include_str!("cases/workloads.rhai"),
     include_str!("cases/nodes.rhai"),
     include_str!("cases/http.rhai"),
@@ -32,13 +32,10 @@ const TOGETHER: [&str; 9] = [
     include_str!("cases/people.rhai"),
     include_str!("cases/flow.rhai"),
     include_str!("cases/changes.rhai"),
-<<<<<<< HEAD
     include_str!("cases/objects.rhai"),
     include_str!("cases/drain.rhai"),
-=======
     include_str!("cases/values.rhai"),
     include_str!("cases/machine.rhai"),
->>>>>>> 44d89a6 (values, machine: table, sort_by, group_by, grep, diff, percentile, JSON and YAML; env, read_file, uuid)
 ];
 /// Cases that end the run.
 const ALONE: &str = include_str!("cases/alone.rhai");
@@ -92,7 +89,7 @@ fn worlds_and_real_systems_answer_alike() {
     let begun = Instant::now();
     let fixture = Fixture::new(PLATFORM, WORLD);
     let cases = |text: &str| case::parse(&fixture.spoken(text));
-    let together: Vec<Vec<Case>> = TOGETHER.map(cases).into();
+    let together: Vec<Vec<Case>> = TOGETHER.iter().map(|text| cases(text)).collect();
     let (alone, metrics) = (cases(ALONE), cases(METRICS));
     let before = fixture.generations();
     let (mut wrong, rehearsal) = rehearsal::alike(&fixture, &fixture.spoken(REHEARSAL), &["--dry-run"]);
