@@ -37,7 +37,7 @@ pub(super) fn workload_ref(text: &str, namespace: &str) -> Result<ObjectRef, Str
     let (kind, name) = text.split_once('/').unwrap_or(("deployment", text));
     let known = ResourceKind::named(kind).map_err(|failure| failure.message)?;
     if !super::cluster::workload_kinds().any(|kind| kind == known) {
-        return Err(format!("a world simulates deployments and statefulsets, not {}", known.plural));
+        return Err(format!("a world simulates deployments, statefulsets and daemonsets, not {}", known.plural));
     }
     check_name(name).map_err(|failure| failure.message)?;
     Ok(ObjectRef::new(known, namespace, name))
@@ -82,6 +82,9 @@ pub(super) fn cluster(
     for (name, written) in file.workloads.iter().filter(|(name, _)| *name != "*") {
         let path = ["workloads", name];
         let reference = workload_ref(name, namespace).map_err(|message| source.wrong(&path, message))?;
+        if reference.kind.singular == "daemonset" && written.replicas.is_some() {
+            return Err(source.wrong(&["workloads", name, "replicas"], "a daemonset has one pod on each node that fits"));
+        }
         if !configured.iter().any(|(known, _)| *known == reference) {
             if !written.extra {
                 let known: Vec<String> = configured.iter().map(|(reference, _)| reference.to_string()).collect();
@@ -195,7 +198,7 @@ fn add_workload(cluster: &mut Cluster, reference: &ObjectRef, written: &[&Worklo
     let says = |get: &dyn Fn(&WorkloadFile) -> Option<bool>| written.iter().find_map(|one| get(one)).unwrap_or(false);
     let name = reference.name.as_str();
     let namespace = reference.namespace.as_deref().unwrap_or_default();
-    let manner = if reference.kind.singular == "statefulset" { Manner::Ordered } else { Manner::Rolling };
+    let manner = Manner::of(reference.kind);
     let ready_after = written.iter().find_map(|one| one.ready_after).map_or(READY_AFTER, |span| span.0);
     let nature = Nature {
         ready_after: i64::try_from(ready_after.as_micros()).unwrap_or(i64::MAX / 4),
@@ -226,8 +229,11 @@ fn add_workload(cluster: &mut Cluster, reference: &ObjectRef, written: &[&Worklo
             spec.set(&["template", "spec", "nodeSelector", key], value.as_str().into());
         }
     }
-    if manner == Manner::Ordered {
-        spec.set(&["serviceName"], name.into());
+    match (manner, spec.as_map_mut()) {
+        (Manner::Ordered, _) => spec.set(&["serviceName"], name.into()),
+        // A node each.
+        (Manner::Everywhere, Some(spec)) => drop(spec.remove("replicas")),
+        _ => {}
     }
     object.set(&["spec"], spec);
     cluster.found(reference.clone(), object, Some(Life::new(manner, name, nature)));
@@ -294,7 +300,7 @@ fn at_rest(object: &mut Value, kind: &str, start: Timestamp) {
                 }
             };
             let containers: Vec<Value> = containers.iter().map(running).collect();
-            let conditions: Vec<Value> = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(holds).into();
+            let conditions: Vec<Value> = ["Initialized", "ContainersReady", "Ready"].map(holds).into();
             let status = map! {
                 "phase" => "Running", "conditions" => conditions, "containerStatuses" => containers, "startTime" => began,
             };

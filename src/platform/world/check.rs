@@ -72,7 +72,7 @@ pub(super) fn object(reference: &ObjectRef, before: &Value, after: &Value) -> Re
             texts(reference, after, &["data"])?;
             keys(reference, after)?;
         }
-        "deployment" | "statefulset" => workload(reference, before, after)?,
+        "deployment" | "statefulset" | "daemonset" => workload(reference, before, after)?,
         "pod" | "replicaset" if before.get("spec") != after.get("spec") => {
             return Err(invalid(reference, "spec", "Forbidden: it belongs to its workload, whose template is the place to change it"));
         }
@@ -91,6 +91,7 @@ pub(super) fn object(reference: &ObjectRef, before: &Value, after: &Value) -> Re
 fn workload(reference: &ObjectRef, before: &Value, after: &Value) -> Result<(), Failure> {
     const MOST: i64 = i32::MAX as i64;
     match after.at(&["spec", "replicas"]) {
+        None if reference.kind.singular == "daemonset" => {}
         Some(Value::Int(0..=MOST)) => {}
         Some(Value::Int(wrong)) if *wrong < 0 => {
             return Err(invalid(reference, "spec.replicas", format_args!("Invalid value: {wrong}: must be greater than or equal to 0")));

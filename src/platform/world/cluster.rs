@@ -39,7 +39,7 @@ pub(super) fn is(kind: &ResourceKind, singular: &str) -> bool {
 
 /// The kinds whose pods a world simulates.
 pub(super) fn workload_kinds() -> impl Iterator<Item = &'static ResourceKind> {
-    ["deployment", "statefulset"].into_iter().filter_map(ResourceKind::find)
+    ["deployment", "statefulset", "daemonset"].into_iter().filter_map(ResourceKind::find)
 }
 
 impl Cluster {
@@ -176,7 +176,7 @@ impl Cluster {
         }
     }
 
-    /// The nodes that take new pods.
+    /// The nodes that new pods may run on.
     pub(super) fn places(&self, at: i64) -> Vec<Place> {
         let Some(kind) = ResourceKind::find("node") else { return Vec::new() };
         let ready = |node: &Value| {
@@ -186,8 +186,12 @@ impl Cluster {
         };
         let nodes = self.entities.of_kind(kind, None).map(|(_, name, entity)| (name, entity.object_at(at)));
         nodes
-            .filter(|(_, node)| ready(node) && node.at(&["spec", "unschedulable"]).and_then(Value::as_bool) != Some(true))
-            .map(|(name, node)| Place { name: name.to_owned(), labels: node.at(&["metadata", "labels"]).cloned().unwrap_or_default() })
+            .filter(|(_, node)| ready(node))
+            .map(|(name, node)| Place {
+                name: name.to_owned(),
+                labels: node.at(&["metadata", "labels"]).cloned().unwrap_or_default(),
+                open: node.at(&["spec", "unschedulable"]).and_then(Value::as_bool) != Some(true),
+            })
             .collect()
     }
 

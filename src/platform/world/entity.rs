@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn places() -> [Place; 1] {
-        [Place { name: "n".into(), labels: Value::Null }]
+        [Place { name: "n".into(), labels: Value::Null, open: true }]
     }
 
     fn edit((at, replicas, template): (i64, i64, i64)) -> Edit {

@@ -20,12 +20,18 @@ pub(super) enum Manner {
     Rolling,
     /// A StatefulSet: one after the other, in order.
     Ordered,
+    /// A DaemonSet: one on each node that fits, cordoned or not, replaced one after the other.
+    Everywhere,
 }
 
 impl Manner {
     /// How a kind's workloads replace pods.
     pub(super) fn of(kind: &ResourceKind) -> Self {
-        if kind.singular == "statefulset" { Manner::Ordered } else { Manner::Rolling }
+        match kind.singular {
+            "statefulset" => Manner::Ordered,
+            "daemonset" => Manner::Everywhere,
+            _ => Manner::Rolling,
+        }
     }
 }
 
@@ -77,6 +83,16 @@ pub(super) struct Revision {
 pub(super) struct Place {
     pub(super) name: String,
     pub(super) labels: Value,
+    /// Whether it takes any pod, and not only those of DaemonSets: it is not cordoned.
+    pub(super) open: bool,
+}
+
+impl Place {
+    /// Whether a pod of a template may run there as far as its node selector goes.
+    fn fits(&self, template: &Value) -> bool {
+        let wish = template.at(&["spec", "nodeSelector"]).and_then(Value::as_map);
+        wish.is_none_or(|wish| wish.iter().all(|(key, value)| self.labels.get(key) == Some(value)))
+    }
 }
 
 /// What all pods of a workload are like.
@@ -161,6 +177,7 @@ impl Life {
         match self.manner {
             Manner::Rolling => self.roll(at, replicas, revision, places),
             Manner::Ordered => self.order(at, replicas, revision, places),
+            Manner::Everywhere => self.spread(at, revision, places),
         }
     }
 
@@ -213,17 +230,23 @@ impl Life {
     }
 
     fn make(&mut self, at: i64, number: u64, revision: usize, places: &[Place]) -> i64 {
-        let Revision { hash, template, .. } = &self.revisions[revision];
-        let name = match self.manner {
-            Manner::Rolling => format!("{}-{hash}-{}", self.workload, super::names::suffix(&self.workload, hash, self.made)),
-            Manner::Ordered => format!("{}-{number}", self.workload),
-        };
-        let wish = template.at(&["spec", "nodeSelector"]).and_then(Value::as_map);
-        let fits = |place: &&Place| wish.is_none_or(|wish| wish.iter().all(|(key, value)| place.labels.get(key) == Some(value)));
-        let fitting: Vec<&Place> = places.iter().filter(fits).collect();
+        let template = &self.revisions[revision].template;
+        let fitting: Vec<&Place> = places.iter().filter(|place| place.open && place.fits(template)).collect();
         // Workloads start at different nodes, so that the first node does not carry every first pod.
         let turn = super::names::number(&self.workload).wrapping_add(self.made);
         let node = (!fitting.is_empty()).then(|| fitting[(turn % fitting.len() as u64) as usize].name.clone());
+        self.put(at, number, revision, node)
+    }
+
+    /// Puts a pod on a node; answers when it is Ready.
+    fn put(&mut self, at: i64, number: u64, revision: usize, node: Option<String>) -> i64 {
+        let hash = &self.revisions[revision].hash;
+        let suffix = || super::names::suffix(&self.workload, hash, self.made);
+        let name = match self.manner {
+            Manner::Rolling => format!("{}-{hash}-{}", self.workload, suffix()),
+            Manner::Ordered => format!("{}-{number}", self.workload),
+            Manner::Everywhere => format!("{}-{}", self.workload, suffix()),
+        };
         let ready = if self.nature.crash || node.is_none() { NEVER } else { at.saturating_add(self.nature.ready_after) };
         self.made += 1;
         self.pods.push(Pod { name, revision, number, made: at, ready, gone: NEVER, node });
@@ -273,6 +296,34 @@ impl Life {
                     None => return,
                 }
             }
+        }
+    }
+
+    fn spread(&mut self, start: i64, revision: usize, places: &[Place]) {
+        let template = self.revisions[revision].template.clone();
+        let fitting: Vec<&Place> = places.iter().filter(|place| place.fits(&template)).collect();
+        for pod in self.pods.iter_mut().filter(|pod| pod.is_there(start)) {
+            if !fitting.iter().any(|place| pod.node.as_ref() == Some(&place.name)) {
+                pod.gone = start;
+            }
+        }
+        let on =
+            |pods: &[Pod], place: &Place, at: i64| pods.iter().position(|pod| pod.node.as_ref() == Some(&place.name) && pod.is_there(at));
+        for place in &fitting {
+            if on(&self.pods, place, start).is_none() {
+                self.put(start, self.made, revision, Some(place.name.clone()));
+            }
+        }
+        // Outdated ones one after the other, each after the one before it is Ready.
+        let mut now = start;
+        for place in &fitting {
+            let Some(index) = on(&self.pods, place, now).filter(|index| self.pods[*index].revision != revision) else { continue };
+            self.pods[index].gone = now;
+            let ready = self.put(now, self.made, revision, Some(place.name.clone()));
+            if ready == NEVER {
+                return;
+            }
+            now = now.max(ready);
         }
     }
 

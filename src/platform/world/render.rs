@@ -37,6 +37,10 @@ pub(super) fn object(entity: &Entity, at: i64) -> Shown {
                     (false, false) => until = until.min(deadline),
                 }
             }
+            Manner::Everywhere => {
+                let status = daemonset_status(&value, life, at);
+                value.set(&["status"], status);
+            }
             Manner::Ordered => {
                 let status = statefulset_status(&value, life, at);
                 value.set(&["status"], status);
@@ -134,6 +138,29 @@ fn statefulset_status(object: &Value, life: &Life, at: i64) -> Value {
     Value::Map(status)
 }
 
+/// A DaemonSet's status; what is scheduled and ready is always there.
+fn daemonset_status(object: &Value, life: &Life, at: i64) -> Value {
+    let counts = counts(object, life, at);
+    let mut status = Map::new();
+    status.insert("observedGeneration".into(), object.int_at(&["metadata", "generation"]).unwrap_or(1).into());
+    for (key, count) in [
+        ("currentNumberScheduled", counts.all),
+        ("desiredNumberScheduled", counts.all),
+        ("numberMisscheduled", 0),
+        ("numberReady", counts.ready),
+    ] {
+        status.insert(key.into(), count.into());
+    }
+    for (key, count) in
+        [("updatedNumberScheduled", counts.updated), ("numberAvailable", counts.ready), ("numberUnavailable", counts.all - counts.ready)]
+    {
+        if count > 0 {
+            status.insert(key.into(), count.into());
+        }
+    }
+    Value::Map(status)
+}
+
 /// The one owner, which is the controller too.
 pub(super) fn owner(object: &Value, kind: &str, name: &str, uid: String) -> Value {
     let api_version = object.str_at(&["apiVersion"]).unwrap_or("apps/v1");
@@ -168,6 +195,11 @@ pub(super) fn pod(entity: &Entity, life: &Life, pod: &Pod, at: i64, start: Times
         Manner::Rolling => {
             labels.insert("pod-template-hash".into(), revision.hash.as_str().into());
             owner(workload, "ReplicaSet", &set, names::uid("ReplicaSet", namespace, &set, 0))
+        }
+        Manner::Everywhere => {
+            labels.insert("controller-revision-hash".into(), revision.hash.as_str().into());
+            let uid = workload.str_at(&["metadata", "uid"]).unwrap_or_default().to_owned();
+            owner(workload, entity.reference.kind.kind, &entity.reference.name, uid)
         }
         Manner::Ordered => {
             labels.insert("controller-revision-hash".into(), set.as_str().into());

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::entity::Entity;
-use super::life::{BEFORE, Life};
+use super::life::{BEFORE, Life, Manner};
 use super::{names, render};
 use crate::map;
 use crate::model::Value;
@@ -18,7 +18,8 @@ pub(super) fn of(entity: &Entity, life: &Life, at: i64, start: Timestamp) -> Vec
         .map(|(index, revision)| {
             let name = format!("{}-{}", entity.reference.name, revision.hash);
             let mut labels = revision.template.at(&["metadata", "labels"]).cloned().unwrap_or_default();
-            labels.set(&["controller.kubernetes.io/hash"], revision.hash.as_str().into());
+            let label = if life.manner == Manner::Everywhere { "controller-revision-hash" } else { "controller.kubernetes.io/hash" };
+            labels.set(&[label], revision.hash.as_str().into());
             let mut template = revision.template.clone();
             template.set(&["$patch"], "replace".into());
             map! {

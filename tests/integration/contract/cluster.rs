@@ -125,7 +125,7 @@ impl Cluster {
         }
         let mut manifest = json!({
             "apiVersion": "apps/v1",
-            "kind": if kind == "statefulset" { "StatefulSet" } else { "Deployment" },
+            "kind": match kind { "statefulset" => "StatefulSet", "daemonset" => "DaemonSet", _ => "Deployment" },
             "metadata": { "name": name, "namespace": self.namespace, "labels": labels },
             "spec": {
                 "replicas": replicas,
@@ -142,6 +142,8 @@ impl Cluster {
         }
         if kind == "statefulset" {
             manifest["spec"]["serviceName"] = name.into();
+        } else if kind == "daemonset" {
+            manifest["spec"].as_object_mut().unwrap().remove("replicas");
         } else if crash {
             // A world's workload has crashed for a day already when the world begins.
             manifest["spec"]["progressDeadlineSeconds"] = 1.into();
@@ -188,7 +190,11 @@ impl Cluster {
         for pod in pods["items"].as_array().unwrap() {
             let (name, app) = (pod["metadata"]["name"].as_str().unwrap(), pod["metadata"]["labels"]["app"].as_str().unwrap());
             let kind = pod["metadata"]["ownerReferences"][0]["kind"].as_str().unwrap_or_default();
-            let kind = if kind == "StatefulSet" { "statefulset" } else { "deployment" };
+            let kind = match kind {
+                "StatefulSet" => "statefulset",
+                "DaemonSet" => "daemonset",
+                _ => "deployment",
+            };
             // Pods by themselves, and those of jobs, have none of their own.
             let Some(workload) = self.workloads.iter().find(|workload| workload.kind == kind && workload.name == app) else { continue };
             let file = folder.join(format!("{name}.log"));
@@ -210,7 +216,7 @@ impl Cluster {
     /// What is not yet at rest.
     fn missing(&self) -> Option<String> {
         let found: Value =
-            serde_json::from_str(&kubectl(&["-n", &self.namespace, "get", "deployments,statefulsets", "-o", "json"])).unwrap();
+            serde_json::from_str(&kubectl(&["-n", &self.namespace, "get", "deployments,statefulsets,daemonsets", "-o", "json"])).unwrap();
         let items = found["items"].as_array().unwrap();
         self.workloads.iter().find_map(|workload| {
             let Workload { kind, name, replicas, crash, .. } = workload;
@@ -220,6 +226,10 @@ impl Cluster {
                 let stuck = |condition: &Value| condition["reason"] == "ProgressDeadlineExceeded";
                 status["replicas"].as_u64().is_some_and(|made| made > 0)
                     && (kind == "statefulset" || status["conditions"].as_array().is_some_and(|all| all.iter().any(stuck)))
+            } else if kind == "daemonset" {
+                let number = |key: &str| status[key].as_u64();
+                status["observedGeneration"] == 1
+                    && number("numberReady").is_some_and(|ready| ready > 0 && Some(ready) == number("desiredNumberScheduled"))
             } else {
                 status["observedGeneration"] == 1 && status["readyReplicas"].as_u64().unwrap_or(0) == u64::from(*replicas)
             };

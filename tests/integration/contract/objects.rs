@@ -6,7 +6,7 @@ use super::case::{JSON, json_of};
 use super::fixture::{Fixture, Side};
 
 /// What is read, a kind of object each.
-const TARGETS: [&str; 13] = [
+const TARGETS: [&str; 19] = [
     "deployment/api",
     "deployment/gone",
     "deployment/crashing",
@@ -20,10 +20,17 @@ const TARGETS: [&str; 13] = [
     "configmap/settings",
     "secret/login",
     "hpa/queue",
+    "daemonset/agent",
+    "app=agent",
+    "controllerrevision/app=agent",
+    "controllerrevision/app=postgres",
+    "pod/alone",
+    "job/import",
 ];
 
 /// What kubelets write, and kwok does not; and what the autoscaler writes at its first look, a quarter of a minute later.
-const LATER: [&str; 3] = [".status.containerStatuses[].started", "[].status.podIP", ".status.currentReplicas"];
+const LATER: [&str; 4] =
+    [".status.containerStatuses[].started", "[].status.containerStatuses[].started", "[].status.podIP", ".status.currentReplicas"];
 
 /// What worlds say beyond the real systems.
 pub(super) fn beyond(fixture: &Fixture) -> Vec<String> {

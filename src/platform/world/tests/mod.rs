@@ -1,5 +1,6 @@
 //! Worlds as scripts meet them: changes, time, refusals. Here the setting and the verbs of the tests.
 
+mod changes;
 mod refusals;
 mod systems;
 mod workloads;
@@ -126,6 +127,20 @@ impl World {
             provenance: Default::default(),
         };
         with_cx(|cx| self.write(&prepared, cx)).map(|answer| answer.value)
+    }
+
+    /// Prepares a write and does it.
+    fn change(&self, write: Write) -> Result<Value, Failure> {
+        with_cx(|cx| self.prepare(write, cx).and_then(|prepared| self.write(&prepared, cx))).map(|answer| answer.value)
+    }
+
+    fn delete(&self, target: &str) -> Result<Value, Failure> {
+        self.change(Write::Delete { object: object(target), uid: None, grace: None, controlled: false, timeout: WAIT })
+    }
+
+    fn evict_within(&self, pod: &str, timeout: Duration) -> Result<Value, Failure> {
+        let object = object(&format!("pod/{pod}"));
+        self.change(Write::Evict { object, uid: None, grace: None, controlled: false, then_gone: Vec::new(), timeout })
     }
 
     fn patch(&self, target: &str, json: &str) -> Result<Value, Failure> {
