@@ -187,13 +187,18 @@ impl<B: Observe> Platform for Rehearsal<B> {
             Write::Patch { object, patch, kind, .. } => {
                 // Taken out of the overlay, so that it is changed in place.
                 let predicted = self.overlay().remove(object);
+                let simulated = predicted.is_some();
                 let mut predicted =
                     predicted.map_or_else(|| self.base.read(&Read::Object(object.clone()), cx).map(|answer| answer.value), Ok)?;
                 let spec = predicted.get("spec").cloned();
                 seal_secret(&mut predicted);
-                match self.foreseen().remove(object) {
-                    Some(patch) => merge_patch(&mut predicted, &patch),
-                    None => apply(*kind, &mut predicted, patch)?,
+                let foreseen = self.foreseen().remove(object);
+                // What the server has said rests on the object without earlier simulated changes.
+                if simulated || foreseen.is_none() {
+                    apply(*kind, &mut predicted, patch)?;
+                }
+                if let Some(said) = foreseen {
+                    merge_patch(&mut predicted, &said);
                 }
                 seal_secret(&mut predicted);
                 settle(object, &mut predicted, spec.as_ref());

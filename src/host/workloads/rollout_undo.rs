@@ -68,7 +68,10 @@ fn plan(args: &Args, cx: &Cx<'_>) -> Result<Vec<Write>, Failure> {
     let revisions = history::revisions(cx, &object, &current, timeout)?;
     let wanted = args.option_int("to_revision").unwrap_or(0);
     let known = || revisions.iter().map(|revision| revision.number.to_string()).collect::<Vec<_>>().join(", ");
+    // A template that was changed a moment ago, or only in the rehearsal, is in no history yet.
+    let is_current = |revision: &Revision| current.at(&["spec", "template"]) == Some(&revision.template);
     let to = match (wanted, revisions.as_slice()) {
+        (0, [.., last]) if !is_current(last) => last,
         (0, [.., before, _]) => before,
         (0, _) => {
             return Err(Failure::new(Kind::NotFound, format!("{object} has no earlier revision"))

@@ -79,6 +79,8 @@ impl Difference {
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Secret(a), Value::Secret(b)) => a.expose() == b.expose(),
+        // A secret that was written where plain text stands reads as that text.
+        (Value::Str(text), Value::Secret(secret)) | (Value::Secret(secret), Value::Str(text)) => text == secret.expose(),
         (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Map(a), Value::Map(b)) => {
             a == b && !holds_secret(a) || a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
@@ -155,6 +157,8 @@ mod tests {
     fn what_a_secret_holds_is_compared_and_never_shown() {
         let of = |content: &str| map! { "data" => map! { "a" => Value::Secret(Secret::new("secret/x/a", content)), "b" => "Yg==" } };
         assert_eq!(Difference::between(&of("one"), &of("one")).patch, Value::Null);
+        let plain = map! { "data" => map! { "a" => "one", "b" => "Yg==" } };
+        assert_eq!(Difference::between(&plain, &of("one")).patch, Value::Null);
         let found = Difference::between(&of("one"), &of("two")).of_secret();
         assert_ne!(found.before, found.after);
         let mut back = of("two");
