@@ -157,8 +157,8 @@ fn parameters(page: &mut String, header: &Header) {
 
 /// Whether a call is worth a line on the page: it reaches a system, a person or a decision.
 fn is_told(name: &str) -> bool {
-    let quiet = ["show", "note", "runbook", "parallel", "attempt", "retry", "services", "environment", "now"];
-    !quiet.contains(&name)
+    let quiet = ["show", "table", "note", "runbook", "parallel", "attempt", "retry", "services", "environment", "now", "uuid"];
+    !quiet.contains(&name) && host::find(name).is_none_or(|function| function.effect() != Effect::Pure)
 }
 
 /// The calls of one place, each with what it does and its lines for a shell.

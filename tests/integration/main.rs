@@ -15,6 +15,7 @@ mod diagnostics;
 mod doctor;
 mod failures;
 mod layers;
+mod local;
 mod mistakes;
 mod objects;
 mod outage;

@@ -63,6 +63,9 @@ fn the_examples_of_every_function_run_and_answer_what_they_say() {
     }
 }
 
+/// What the documents say is answered beforehand.
+const ANSWERED: [&str; 6] = ["--answer", "cause=leak", "--answer", "call-legal=yes, left a message", "--answer", "go-on=yes"];
+
 #[test]
 fn every_snippet_of_the_documents_runs() {
     let state = tempfile::tempdir().unwrap();
@@ -74,7 +77,7 @@ fn every_snippet_of_the_documents_runs() {
         for (number, snippet) in snippets.iter().enumerate() {
             let file = state.path().join("snippet.rhai");
             std::fs::write(&file, snippet).unwrap();
-            for mode in [&["--world"][..], &["--world", "--dry-run"]] {
+            for mode in [&[&["--world"], &ANSWERED[..]].concat()[..], &["--world", "--dry-run"]] {
                 let args = [&["run", file.to_str().unwrap()][..], mode].concat();
                 let output = runbook(state.path(), &args);
                 assert!(output.status.success(), "{document}, snippet {number}\n{}", String::from_utf8_lossy(&output.stderr));

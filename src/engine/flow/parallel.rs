@@ -75,8 +75,8 @@ fn at_once(closures: &[FnPtr], lanes: usize, branch: &(impl Fn(usize, &FnPtr) ->
         }
     };
     let refused = std::thread::scope(|scope| {
-        let start = |_| std::thread::Builder::new().stack_size(BRANCH_STACK_BYTES).spawn_scoped(scope, lane).err();
-        (0..lanes).filter_map(start).last()
+        let start = |_: usize| std::thread::Builder::new().stack_size(BRANCH_STACK_BYTES).spawn_scoped(scope, lane).err();
+        (0..lanes).fold(None, |refused, number| start(number).or(refused))
     });
     // Without any thread nothing was begun.
     let missing = || {

@@ -135,7 +135,8 @@ fn called(row: &Map, place: usize) -> String {
 
 /// The numbers that were watched, each over the samples that have it, in the order in which they came.
 fn series(samples: &[Sample]) -> Vec<(Name, Vec<Value>)> {
-    let (mut all, mut places): (Vec<(Name, Vec<Value>)>, BTreeMap<Name, usize>) = (Vec::new(), BTreeMap::new());
+    let mut all: Vec<(Name, Vec<Value>)> = Vec::new();
+    let mut places: BTreeMap<Name, usize> = BTreeMap::new();
     for (name, value) in samples.iter().flat_map(|sample| numbers(&sample.value)) {
         let place = *places.entry(name.clone()).or_insert_with(|| {
             all.push((name, Vec::new()));

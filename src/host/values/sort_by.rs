@@ -56,11 +56,11 @@ pub fn sorted(rows: &[Value], key: &str, descending: bool) -> Result<Vec<Value>,
     let mut sort: Option<&'static str> = None;
     for row in rows {
         let value = fields::or_null(row, key);
-        if let Some(own) = ordered(value, key)? {
-            if *sort.get_or_insert(own) != own {
-                let message = format!("`{key}` is {} in one row and {own} in another", sort.unwrap_or_default());
-                return Err(Failure::bad_argument(message).hint("values of different types have no order: make them alike first, by `map`"));
-            }
+        if let Some(own) = ordered(value, key)?
+            && *sort.get_or_insert(own) != own
+        {
+            let message = format!("`{key}` is {} in one row and {own} in another", sort.unwrap_or_default());
+            return Err(Failure::bad_argument(message).hint("values of different types have no order: make them alike first, by `map`"));
         }
         keyed.push((value, row));
     }

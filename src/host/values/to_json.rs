@@ -17,11 +17,7 @@ pub static TO_JSON: Function = Function {
         tier: Tier::Mild,
         keep: Keep::Payload,
         errors: &[],
-        examples: &[Example {
-            title: "A value in a text",
-            code: "to_json(#{ b: [1, 2.5, ()], a: \"x\" })",
-            result: "\"{\\\"a\\\":\\\"x\\\",\\\"b\\\":[1,2.5,null]}\"",
-        }],
+        examples: &[Example { title: "A value as text", code: "to_json([1, 2.5, true])", result: "\"[1,2.5,true]\"" }],
     },
     body: Body::Pure(body),
 };

@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 const READS: &[u8] = b"\x1b[?2004h";
 
 /// What a question's choices end with.
-const CHOICES: [&str; 2] = ["[n]o", "[q]uit"];
+const CHOICES: [&str; 4] = ["[n]o", "[q]uit", "(load):", "if there is one:"];
 
 pub const TAB: &str = "\t";
 pub const ENTER: &str = "\r";
