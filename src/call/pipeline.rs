@@ -20,7 +20,7 @@ use crate::journal::{self, Writer};
 use crate::model::resource::Target;
 use crate::model::spec::{Args, Type};
 use crate::model::value::DEEPEST;
-use crate::model::{Answer, Call, CallId, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
+use crate::model::{Answer, Call, CallId, Effect, Failure, Key, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
 use crate::platform::Platform;
 
 /// The largest answer that a script may hold, in bytes of its JSON.
@@ -340,11 +340,19 @@ impl Pipeline {
         let targeted = function.spec.params.first().is_some_and(|param| param.ty.is_target());
         let target = values.first().filter(|_| targeted).and_then(Value::as_str).map(str::to_owned);
         let of_secret = target.as_deref().is_some_and(is_secret);
-        let args = values.iter().enumerate().map(|(number, value)| match function.spec.params.get(number) {
+        let (spec, last) = (&function.spec, values.len().saturating_sub(1));
+        let options = |number| number == last && (number >= spec.params.len() || spec.last_is_options(values.len()));
+        let args = values.iter().enumerate().map(|(number, value)| match (spec.params.get(number), value) {
             // What is shown or sent may hold personal data: its shape is on record, not its content.
-            Some(param) if param.ty.is_content() => journal::shape(value).into(),
+            (Some(param), _) if param.ty.is_content() => journal::shape(value).into(),
             // As is what a Kubernetes secret is to hold.
-            Some(param) if param.ty == Type::Patch && of_secret => journal::shape(value).into(),
+            (Some(param), _) if param.ty == Type::Patch && of_secret => journal::shape(value).into(),
+            (_, Value::Map(map)) if options(number) => {
+                let sent = |key: &str| spec.option(key).is_ok_and(|option| option.ty == Type::Body);
+                let on_record =
+                    |(key, value): (&Key, &Value)| (key.clone(), if sent(key) { journal::shape(value).into() } else { value.clone() });
+                self.masker.value(Value::Map(map.iter().map(on_record).collect()))
+            }
             _ => self.masker.value(value.clone()),
         });
         Call {

@@ -144,7 +144,7 @@ fn names(confirmed: &str, call: &Call, prepared: &Prepared) -> bool {
 
 /// Whether it changes something outside the environment's namespace, which its target then starts with.
 fn elsewhere(prepared: &Prepared) -> bool {
-    prepared.write.object().is_some() && prepared.target.matches('/').count() > 1
+    (prepared.write.object().is_some() || matches!(prepared.write, Write::Exec(_))) && prepared.target.matches('/').count() > 1
 }
 
 /// What a person types to confirm a severe change: the bare name, or all of it outside the environment's namespace.

@@ -11,6 +11,7 @@ use super::mask::Masker;
 use super::policy::{Decision, Verdict};
 use crate::journal::Writer;
 use crate::journal::entry::{self, CallHead, CallLine, Ending, Entry, Intent, Outcome};
+use crate::model::operation::Invocation;
 use crate::model::spec::{Args, Group, Keep, Param, Type};
 use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Spec, Tier, Value, Write};
 
@@ -182,6 +183,16 @@ fn as_data(write: &Write) -> Value {
             "ok_status" => request.ok_status.as_ref().map(|listed| listed.iter().copied().map(Value::Int).collect::<Vec<_>>()),
             "timeout_ms" => millis(request.timeout),
         },
+        Write::Exec(exec) => {
+            let place =
+                crate::map! { "exec" => exec.pod.clone(), "namespace" => exec.namespace.clone(), "container" => exec.container.clone() };
+            merged(place, invocation(&exec.run))
+        }
+        Write::Command(command) => {
+            let env = command.env.iter().map(|(name, value)| vec![name.as_str().into(), value.clone()].into()).collect::<Vec<Value>>();
+            let place = crate::map! { "command" => command.run.argv.first().cloned(), "env" => env, "cwd" => command.shown_cwd.clone() };
+            merged(place, invocation(&command.run))
+        }
         Write::Send(message) => crate::map! {
             "send" => message.text.clone(),
             "channel" => message.channel.clone(),
@@ -189,6 +200,25 @@ fn as_data(write: &Write) -> Value {
             "fields" => message.fields.clone(),
             "key" => message.key.clone(),
         },
+    }
+}
+
+/// A program's run as data.
+fn invocation(run: &Invocation) -> Value {
+    crate::map! {
+        "argv" => run.argv.iter().map(|word| Value::from(word.as_str())).collect::<Vec<_>>(),
+        "stdin" => run.stdin.clone(),
+        "ok_exit" => run.ok_exit.iter().copied().map(Value::Int).collect::<Vec<_>>(),
+        "save" => run.save.as_ref().map(|save| save.shown.clone()),
+        "timeout_ms" => millis(run.timeout),
+    }
+}
+
+/// Two maps in one.
+fn merged(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Map(one), Value::Map(other)) => Value::Map(one.into_iter().chain(other).collect()),
+        (one, _) => one,
     }
 }
 

@@ -48,7 +48,7 @@ pub fn resolve(source: &SecretSource, root: &Path) -> Result<Secret, Failure> {
 
 /// The environment that child processes get: enough to find programs, homes, kubeconfigs and agents, and no other secrets.
 pub fn child_environment() -> Vec<(OsString, OsString)> {
-    const NAMES: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "KUBECONFIG", "SSH_AUTH_SOCK", "TMPDIR"];
+    const NAMES: [&str; 8] = ["PATH", "HOME", "USER", "LANG", "TZ", "KUBECONFIG", "SSH_AUTH_SOCK", "TMPDIR"];
     let allowed = |name: &str| NAMES.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_");
     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(allowed)).collect()
 }

@@ -8,6 +8,7 @@ pub mod incident;
 pub mod machine;
 pub mod nodes;
 pub mod people;
+pub mod programs;
 pub mod saves;
 pub mod targets;
 pub mod values;
@@ -21,6 +22,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &workloads::delete::DELETE,
     &workloads::describe::DESCRIBE,
     &workloads::events::EVENTS,
+    &workloads::exec::EXEC,
     &workloads::get::GET,
     &workloads::label::LABEL,
     &workloads::logs::LOGS,
@@ -54,6 +56,7 @@ pub static FUNCTIONS: &[&Function] = &[
     &people::manual::MANUAL,
     &people::notify::NOTIFY,
     &incident::note::NOTE,
+    &machine::command::COMMAND,
     &machine::env::ENV,
     &machine::environment::ENVIRONMENT,
     &machine::now::NOW,

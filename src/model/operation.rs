@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Failure, Map, ObjectRef, Provenance, ResourceKind, Value};
 
 /// A primitive look at a system.
@@ -12,7 +14,7 @@ pub enum Read {
     Object(ObjectRef),
     /// Objects of a kind: a list of maps, ordered by namespace and name.
     Objects(Selection),
-    /// Log lines of pods: a list of `#{ time, pod, container, line }`, oldest first.
+    /// Log lines of pods, as [`LogAnswer`] says.
     Logs(LogQuery),
     /// CPU and memory of pods (`metrics.k8s.io`): a list of `#{ pod, namespace, containers: [#{ name, cpu_millicores, memory_bytes }] }`.
     PodMetrics(Selection),
@@ -20,6 +22,10 @@ pub enum Read {
     NodeMetrics(Selection),
     /// The server's version and address: `#{ version, server, uid }` (`uid` of `kube-system`).
     ClusterInfo,
+    /// One command in a container that is known to change nothing: as [`Write::Exec`].
+    Exec(Exec),
+    /// One command on this machine that is known to change nothing: as [`Write::Command`].
+    Command(Command),
     /// One HTTP request that only reads: `#{ status, headers, body, latency_ms, timings }`; any status is an answer.
     Http(HttpRequest),
     /// One health check over HTTP. An unhealthy or unreachable service is an answer, not a failure:
@@ -113,6 +119,10 @@ pub enum Write {
     },
     /// One HTTP request that may change something: `#{ status, headers, body, latency_ms, timings }`; any status is an answer.
     Http(HttpRequest),
+    /// One command in a container: `#{ exit_code, stdout, stderr, pod, container }`; `saved` instead of `stdout` where it is saved.
+    Exec(Exec),
+    /// One command on this machine: `#{ exit_code, stdout, stderr, program }`; `saved` instead of `stdout` where it is saved.
+    Command(Command),
     /// A message to a channel.
     Send(Message),
 }
@@ -233,22 +243,109 @@ pub enum Freshness {
 /// Which log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogQuery {
-    /// The pods' namespace.
-    pub namespace: String,
-    /// The pods' names.
-    pub pods: Vec<String>,
-    /// The container; none for the pod's default container.
-    pub container: Option<String>,
-    /// The last lines of each pod; none for all.
+    /// The containers whose logs are read.
+    pub sources: Vec<LogSource>,
+    /// The last lines of each container; none for all.
     pub tail: Option<u64>,
-    /// Only lines younger than this.
-    pub since: Option<Duration>,
+    /// Only lines from then on.
+    pub since: Option<Since>,
     /// The log of the container's previous instance.
     pub previous: bool,
-    /// A regular expression that lines must match, applied while streaming.
-    pub grep: Option<String>,
+    /// Which lines count, applied while streaming.
+    pub grep: Option<Grep>,
+    /// What is made of the lines.
+    pub answer: LogAnswer,
     /// The longest wait.
     pub timeout: Duration,
+}
+
+/// One container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSource {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+}
+
+/// From when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// So long ago.
+    Ago(Duration),
+    /// From a time on.
+    Time(Timestamp),
+}
+
+/// Lines that match a regular expression, or all but those.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grep {
+    /// The regular expression.
+    pub pattern: String,
+    /// Whether the lines count that do not match.
+    pub invert: bool,
+}
+
+/// What is made of log lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogAnswer {
+    /// A list of `#{ time, pod, container, line }`, merged by time, oldest first; the last so many of all, where a limit is given.
+    Lines(Option<u64>),
+    /// A list of `#{ pod, container, lines }`, how many there were.
+    Count,
+    /// All of them in a file, merged by time, masked line by line: `#{ path, bytes, sha256, lines }`.
+    Save(Save),
+}
+
+/// One run of a program: words only, no shell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// What it reads: text as it is, anything else as JSON; secrets are opened by the connector. Nothing without it.
+    pub stdin: Option<Value>,
+    /// Exit codes that are no failure.
+    pub ok_exit: Vec<i64>,
+    /// The file that its standard output is streamed to.
+    pub save: Option<Save>,
+    /// The longest wait for its end.
+    pub timeout: Duration,
+}
+
+impl Invocation {
+    /// What can be said of an answer that cannot be predicted: the script would have ended with another exit code.
+    fn assumed(&self) -> Map {
+        let code = if self.ok_exit.contains(&0) { 0 } else { self.ok_exit.first().copied().unwrap_or_default() };
+        Map::from_iter([("exit_code", code.into())])
+    }
+}
+
+/// One command in a container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exec {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// What is run there.
+    pub run: Invocation,
+}
+
+/// One command on this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// What is run.
+    pub run: Invocation,
+    /// Variables of its environment beyond those that every child gets; secrets are opened by the connector.
+    pub env: Vec<(String, Value)>,
+    /// Where it runs: absolute, links resolved.
+    pub cwd: PathBuf,
+    /// How the script says that; none for the project's root.
+    pub shown_cwd: Option<String>,
 }
 
 /// A new file that an answer is streamed to instead of being held.
@@ -378,6 +475,8 @@ impl Read {
             Read::Object(_) | Read::ClusterInfo | Read::Variable { .. } | Read::File(_) => Duration::from_secs(30),
             Read::Objects(selection) | Read::PodMetrics(selection) | Read::NodeMetrics(selection) => selection.timeout,
             Read::Logs(query) => query.timeout,
+            Read::Exec(exec) => exec.run.timeout,
+            Read::Command(command) => command.run.timeout,
             Read::Http(request) | Read::Health(request) => request.timeout,
             Read::Sql(statement) => statement.timeout,
             Read::Mongo { timeout, .. } | Read::Redis { timeout, .. } => *timeout,
@@ -393,6 +492,8 @@ impl Write {
                 *timeout
             }
             Write::Http(request) => request.timeout,
+            Write::Exec(exec) => exec.run.timeout,
+            Write::Command(command) => command.run.timeout,
             Write::Send(message) => message.timeout,
         }
     }
@@ -403,7 +504,7 @@ impl Write {
             Write::Patch { object, .. } | Write::Create { object, .. } | Write::Delete { object, .. } | Write::Evict { object, .. } => {
                 Some(object)
             }
-            Write::Http(_) | Write::Send(_) => None,
+            _ => None,
         }
     }
 
@@ -414,6 +515,8 @@ impl Write {
                 object.to_string()
             }
             Write::Http(request) => request.target(),
+            Write::Exec(exec) => format!("pod/{}", exec.pod),
+            Write::Command(command) => command.run.argv.first().cloned().unwrap_or_default(),
             Write::Send(message) => message.channel.clone(),
         }
     }
@@ -422,13 +525,19 @@ impl Write {
     pub fn is_predictable(&self) -> bool {
         match self {
             Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => true,
-            Write::Http(_) | Write::Send(_) => false,
+            Write::Http(_) | Write::Exec(_) | Write::Command(_) | Write::Send(_) => false,
         }
     }
 
     /// What can be said of an answer that cannot be predicted.
     pub fn assumed(&self) -> Map {
         match self {
+            Write::Exec(exec) => {
+                let mut known = exec.run.assumed();
+                known.extend([("pod", &exec.pod), ("container", &exec.container)].map(|(key, name)| (key.into(), name.as_str().into())));
+                known
+            }
+            Write::Command(command) => command.run.assumed(),
             Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => Map::new(),
             Write::Http(_) | Write::Send(_) => Map::new(),
         }

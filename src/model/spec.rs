@@ -1,6 +1,7 @@
 //! What a host function states about itself. One table of these drives registration, argument checks,
 //! completion, `runbook functions` and the reference. There is no `Default`: every field is a decision.
 
+use super::operation::Since;
 use super::{Failure, Kind, Map, Tier, Value, duration, suggest};
 
 /// The groups of the reference, in its order.
@@ -93,6 +94,10 @@ pub enum Type {
     Bool,
     /// A duration such as `"30s"`.
     Duration,
+    /// A duration such as `"30s"` back from now, or a time (RFC 3339).
+    Since,
+    /// A program and its arguments, words only.
+    Argv,
     /// A regular expression.
     Regex,
     /// One of these words.
@@ -150,6 +155,8 @@ impl Type {
             Type::Int(low, high) => format!("int {low}..{high}"),
             Type::Bool => "bool".into(),
             Type::Duration => "duration".into(),
+            Type::Since => "duration or time".into(),
+            Type::Argv => "array of words".into(),
             Type::Regex => "regular expression".into(),
             Type::Choice(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" | "),
             Type::Strings => "array of strings".into(),
@@ -205,6 +212,19 @@ impl Type {
                 duration::parse(text).map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
                 true
             }
+            (Type::Since, Value::Str(text)) => {
+                since(text).ok_or_else(|| self.mismatch(what, &described(value)).hint(SINCE))?;
+                true
+            }
+            (Type::Argv, Value::List(words)) => {
+                argv(what, words)?;
+                true
+            }
+            (Type::Argv, Value::Str(text)) => {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let hint = format!("there is no shell: write its words apart, {words:?}");
+                return Err(self.mismatch(what, &described(value)).hint(hint));
+            }
             (Type::Regex, Value::Str(text)) => {
                 // Checked here so that a bad pattern fails before anything is asked.
                 regex::Regex::new(text).map_err(|e| {
@@ -226,7 +246,7 @@ impl Type {
             return Ok(());
         }
         let mut failure = self.mismatch(what, &described(value));
-        if matches!((self, value), (Type::Duration, Value::Int(_))) {
+        if matches!((self, value), (Type::Duration | Type::Since, Value::Int(_))) {
             failure = failure.hint(format!("write the unit: \"{value}s\""));
         }
         Err(failure)
@@ -246,7 +266,7 @@ impl Type {
             Type::Number(..) => matches!(kind, "int" | "float"),
             Type::Services => matches!(kind, "string" | "array" | "map"),
             Type::Targets | Type::Workloads | Type::Channels => matches!(kind, "string" | "array"),
-            ty if ty.is_text() || matches!(ty, Type::Duration | Type::Regex | Type::Choice(_)) => kind == "string",
+            ty if ty.is_text() || matches!(ty, Type::Duration | Type::Since | Type::Regex | Type::Choice(_)) => kind == "string",
             Type::Int(..) => kind == "int",
             Type::Bool => kind == "bool",
             Type::Map => kind == "map",
@@ -273,6 +293,38 @@ impl Type {
     fn is_text(&self) -> bool {
         use Type::{Address, Channels, Database, Node, Pods, Services, Severity, Str, Target, Targets, Workload, Workloads};
         matches!(self, Str | Target | Targets | Workload | Workloads | Pods | Node | Services | Address | Database | Channels | Severity)
+    }
+}
+
+const SINCE: &str = "write `\"15m\"`, or a time such as `\"2026-01-01T03:00:00Z\"`";
+
+/// A moment as a script says it: a duration back from now, or a time.
+pub fn since(text: &str) -> Option<Since> {
+    let time = || text.parse::<jiff::Timestamp>().ok().map(Since::Time);
+    duration::parse(text).ok().map(Since::Ago).or_else(time)
+}
+
+/// Checks a program and its arguments.
+fn argv(what: &str, words: &[Value]) -> Result<(), Failure> {
+    let wrong = |message: String, hint: &str| Err(Failure::bad_argument(message).hint(hint));
+    for (number, word) in words.iter().enumerate() {
+        match word {
+            Value::Str(text) if text.contains('\0') => {
+                return wrong(format!("{what}[{number}] holds a NUL character"), "no argument can; pass such data by `stdin`");
+            }
+            Value::Str(_) => {}
+            Value::Secret(secret) => {
+                let message = format!("{what}[{number}] is the secret {}", secret.name());
+                return wrong(message, "arguments stand in process lists and logs: pass it by `stdin`, or by `env` where there is one");
+            }
+            other => {
+                return wrong(format!("{what}[{number}] must be a string, not {}", described(other)), "write it as text: `${…}`");
+            }
+        }
+    }
+    match words.first().and_then(Value::as_str) {
+        None | Some("") => wrong(format!("{what} names no program"), "the program first, then its arguments: [\"date\", \"-u\"]"),
+        Some(_) => Ok(()),
     }
 }
 
@@ -537,6 +589,11 @@ impl Args {
     /// An option as a duration, or its stated default.
     pub fn option_duration(&self, key: &str) -> Option<std::time::Duration> {
         self.option_str(key).and_then(|text| duration::parse(text).ok())
+    }
+
+    /// An option as a moment.
+    pub fn option_since(&self, key: &str) -> Option<Since> {
+        self.option_str(key).and_then(since)
     }
 
     /// The specification that the arguments were checked against.

@@ -1,10 +1,13 @@
 //! The command line that says the same as a write, so that a person could go on by hand.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::config::{ChannelKind, Environment, SecretSource};
-use crate::model::operation::{HttpRequest, LogQuery, Message, PatchVerb, Selection};
-use crate::model::text::inert_json;
+use crate::model::operation::{
+    Command, Exec, HttpRequest, Invocation, LogAnswer, LogQuery, LogSource, Message, PatchVerb, Selection, Since,
+};
+use crate::model::text::{self, inert_json};
 use crate::model::{ObjectRef, Read, Value, Write};
 
 /// The kubectl or curl line for a write in an environment. Secrets stand there by where they are from, never by content.
@@ -35,6 +38,8 @@ pub fn of(write: &Write, environment: &Environment) -> String {
         }
         Write::Evict { object, grace, .. } => eviction(object, *grace, environment),
         Write::Http(request) => http(request),
+        Write::Exec(exec) => self::exec(exec, environment),
+        Write::Command(command) => self::command(command),
         Write::Send(message) => webhook(message, environment),
     }
 }
@@ -71,6 +76,8 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         Read::PodMetrics(selection) => format!("{} top pods{}", client(environment), chosen(selection)),
         Read::ClusterInfo => format!("{} cluster-info", client(environment)),
         Read::Logs(query) => logs(query, environment),
+        Read::Exec(exec) => self::exec(exec, environment),
+        Read::Command(command) => self::command(command),
         Read::Http(request) => http(request),
         Read::Health(request) => format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {}", quote(&request.url)),
         Read::Sql(statement) => {
@@ -125,12 +132,7 @@ fn literal(value: &Value) -> String {
 
 /// A header for curl; what is secret stands there by where it is from.
 fn header(name: &str, value: &Value) -> String {
-    let value = match value {
-        Value::Secret(secret) => format!("<{}>", secret.name()),
-        Value::Str(text) => text.clone(),
-        other => other.to_string(),
-    };
-    format!(" -H {}", quote(&format!("{name}: {value}")))
+    format!(" -H {}", quote(&format!("{name}: {}", shown(value))))
 }
 
 fn http(request: &HttpRequest) -> String {
@@ -155,27 +157,72 @@ fn named(value: &Value) -> Value {
     }
 }
 
-fn logs(query: &LogQuery, environment: &Environment) -> String {
-    let mut options = format!(" -n {}", query.namespace);
-    if let Some(container) = &query.container {
-        options.push_str(&format!(" -c {}", quote(container)));
+/// A program's words, what it reads and where its output goes, as a shell says it; `program` stands before the words.
+fn run(program: &str, run: &Invocation) -> String {
+    let words: Vec<String> = run.argv.iter().map(|text| word(text)).collect();
+    let input = run.stdin.as_ref().map(|stdin| match stdin {
+        Value::Str(text) => format!("printf %s {} | ", word(text)),
+        Value::Secret(secret) => format!("printf %s {} | ", quote(&format!("<{}>", secret.name()))),
+        other => format!("printf %s {} | ", quote(&inert_json(&named(other).to_string()))),
+    });
+    let output = run.save.as_ref().map(|save| format!(" > {}", quote(&save.shown))).unwrap_or_default();
+    format!("{}{program}{}{output}", input.unwrap_or_default(), words.join(" "))
+}
+
+fn exec(exec: &Exec, environment: &Environment) -> String {
+    let input = if exec.run.stdin.is_some() { " -i" } else { "" };
+    let client = client(environment);
+    run(&format!("{client} -n {} exec{input} {} -c {} -- ", exec.namespace, quote(&exec.pod), quote(&exec.container)), &exec.run)
+}
+
+fn command(command: &Command) -> String {
+    let env: String = command.env.iter().map(|(name, value)| format!("{name}={} ", word(&shown(value)))).collect();
+    let line = run(&env, &command.run);
+    match &command.shown_cwd {
+        Some(cwd) => format!("(cd {} && {line})", quote(cwd)),
+        None => line,
     }
+}
+
+/// A value as text; what is secret stands there by where it is from.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Secret(secret) => format!("<{}>", secret.name()),
+        Value::Str(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn logs(query: &LogQuery, environment: &Environment) -> String {
+    let client = client(environment);
+    let mut options = String::new();
     if let Some(tail) = query.tail {
         options.push_str(&format!(" --tail={tail}"));
     }
-    if let Some(since) = query.since {
-        options.push_str(&format!(" --since={}s", since.as_secs().max(1)));
+    match query.since {
+        Some(Since::Ago(since)) => options.push_str(&format!(" --since={}s", since.as_millis().div_ceil(1000).max(1))),
+        Some(Since::Time(time)) => options.push_str(&format!(" --since-time={time}")),
+        None => {}
     }
     if query.previous {
         options.push_str(" --previous");
     }
-    let grep = query.grep.as_ref().map(|pattern| format!(" | grep -P {}", quote(pattern))).unwrap_or_default();
-    let client = client(environment);
-    let one = |pod: &str| format!("{client} logs{options} --timestamps {pod}");
-    match query.pods.as_slice() {
+    let grep = query.grep.as_ref().map(|grep| format!(" | grep -P{} {}", if grep.invert { "v" } else { "" }, quote(&grep.pattern)));
+    let grep = grep.unwrap_or_default();
+    let made = match &query.answer {
+        LogAnswer::Lines(Some(limit)) => format!(" | tail -n {limit}"),
+        LogAnswer::Lines(None) => String::new(),
+        LogAnswer::Count => " | wc -l".to_owned(),
+        LogAnswer::Save(save) => format!(" > {}", quote(&save.shown)),
+    };
+    let place = |source: &LogSource| format!("-n {} -c {} {}", source.namespace, quote(&source.container), quote(&source.pod));
+    match query.sources.as_slice() {
         [] => format!("# there is no pod to ask: {client} logs{options}"),
-        [pod] => format!("{}{grep}", one(pod)),
-        pods => format!("for pod in {}; do {}; done | sort{grep}", pods.join(" "), one("$pod")),
+        [source] => format!("{client} logs{options} --timestamps {}{grep}{made}", place(source)),
+        sources => {
+            let all = sources.iter().map(|source| quote(&place(source))).collect::<Vec<_>>().join(" ");
+            format!("for place in {all}; do {client} logs{options} --timestamps $place; done | sort{grep}{made}")
+        }
     }
 }
 
@@ -231,6 +278,25 @@ fn webhook(message: &Message, environment: &Environment) -> String {
     }
 }
 
+/// Quotes a word that may hold anything: control characters stand in it as bash's `$'…'` writes them, on one line.
+pub fn word(text: &str) -> String {
+    let hostile = |text: &str| matches!(text::one_line(text), Cow::Owned(_));
+    if !hostile(text) {
+        return quote(text);
+    }
+    let mut out = String::from("$'");
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\'' | '\\' => out.extend(['\\', c]),
+            c if hostile(c.encode_utf8(&mut [0; 4])) => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
 /// Quotes a word for a POSIX shell where it needs it.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
@@ -243,8 +309,8 @@ pub fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ResourceKind;
-    use crate::model::operation::{Freshness, PatchKind};
+    use crate::model::operation::{Freshness, Grep, PatchKind};
+    use crate::model::{ResourceKind, Secret};
 
     #[test]
     fn words_are_quoted_for_a_shell() {
@@ -265,11 +331,11 @@ mod tests {
             freshness: Freshness::Now,
             timeout: second,
         };
-        let logs = |pods: &[&str], grep: Option<&str>| {
-            let pods = pods.iter().map(|pod| (*pod).to_owned()).collect();
-            let grep = grep.map(str::to_owned);
-            let (container, tail, since) = (None, Some(100), Some(second));
-            Read::Logs(LogQuery { namespace: "n".into(), pods, container, tail, since, previous: false, grep, timeout: second })
+        let logs = |pods: &[&str], grep: Option<&str>, answer: LogAnswer| {
+            let source = |pod: &&str| LogSource { namespace: "n".into(), pod: (*pod).to_owned(), container: "c".into() };
+            let grep = grep.map(|pattern| Grep { pattern: pattern.to_owned(), invert: answer == LogAnswer::Count });
+            let (sources, since) = (pods.iter().map(source).collect(), Some(Since::Ago(second)));
+            Read::Logs(LogQuery { sources, tail: Some(100), since, previous: false, grep, answer, timeout: second })
         };
         let sql = |params: Vec<Value>| {
             let text = "SELECT $1".to_owned();
@@ -278,10 +344,17 @@ mod tests {
         for (read, line) in [
             (Read::Objects(pods(None, None)), "kubectl --context=prod get pods --all-namespaces"),
             (Read::PodMetrics(pods(Some("n"), Some("x in (a)"))), "kubectl --context=prod top pods -n n -l 'x in (a)'"),
-            (logs(&["a"], None), "kubectl --context=prod logs -n n --tail=100 --since=1s --timestamps a"),
             (
-                logs(&["a", "b"], Some("(?i)error")),
-                "for pod in a b; do kubectl --context=prod logs -n n --tail=100 --since=1s --timestamps $pod; done | sort | grep -P '(?i)error'",
+                logs(&["a"], None, LogAnswer::Lines(Some(5))),
+                "kubectl --context=prod logs --tail=100 --since=1s --timestamps -n n -c c a | tail -n 5",
+            ),
+            (
+                logs(&["a"], Some("x"), LogAnswer::Count),
+                "kubectl --context=prod logs --tail=100 --since=1s --timestamps -n n -c c a | grep -Pv x | wc -l",
+            ),
+            (
+                logs(&["a", "b"], Some("(?i)error"), LogAnswer::Lines(None)),
+                "for place in '-n n -c c a' '-n n -c c b'; do kubectl --context=prod logs --tail=100 --since=1s --timestamps $place; done | sort | grep -P '(?i)error'",
             ),
             (sql(vec![]), "psql db -c 'SELECT $1'"),
             (sql(vec!["a".into(), 7.into()]), r"echo 'SELECT $1 \bind '\''a'\'' 7 \g' | psql db"),
@@ -296,6 +369,32 @@ mod tests {
         ] {
             assert_eq!(of_read(&read, &environment), line);
         }
+    }
+
+    #[test]
+    fn programs_are_said_as_a_shell_has_them() {
+        let environment = Environment { context: Some("prod".into()), ..Environment::default() };
+        let run = |stdin: Option<Value>| Invocation {
+            argv: vec!["psql".into(), "-c".into(), "SELECT\n1".into()],
+            stdin,
+            ok_exit: vec![0],
+            save: None,
+            timeout: std::time::Duration::from_secs(1),
+        };
+        let secret = || Value::Secret(Secret::new("env:PW", "hunter2hunter2"));
+        let exec = |stdin| Write::Exec(Exec { namespace: "n".into(), pod: "db-0".into(), container: "db".into(), run: run(stdin) });
+        assert_eq!(of(&exec(None), &environment), r"kubectl --context=prod -n n exec db-0 -c db -- psql -c $'SELECT\n1'");
+        assert_eq!(
+            of(&exec(Some(secret())), &environment),
+            r"printf %s '<env:PW>' | kubectl --context=prod -n n exec -i db-0 -c db -- psql -c $'SELECT\n1'"
+        );
+        let command = |env, shown_cwd| Write::Command(Command { run: run(Some("it's \u{1b}".into())), env, cwd: "/x".into(), shown_cwd });
+        assert_eq!(of(&command(vec![], None), &environment), r"printf %s $'it\'s \U0000001b' | psql -c $'SELECT\n1'");
+        let env = vec![("PW".to_owned(), secret()), ("N".to_owned(), 1.into())];
+        assert_eq!(
+            of(&command(env, Some("infra".into())), &environment),
+            r"(cd infra && printf %s $'it\'s \U0000001b' | PW='<env:PW>' N=1 psql -c $'SELECT\n1')"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod egress;
 pub mod equivalent;
 mod failures;
 mod headers;
+mod invocation;
 pub mod local;
 pub mod noted;
 pub mod objects;

@@ -52,6 +52,15 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
             let after = crate::map! { "method" => request.method, "body" => request.body.clone() };
             Ok(Prepared { after, ..bare(observe, op) })
         }
+        Write::Exec(exec) => {
+            let after = crate::map! { "argv" => words(&exec.run.argv), "stdin" => told(exec.run.stdin.as_ref()), "container" => exec.container.clone() };
+            let target = elsewhere(observe, &exec.namespace, op.target());
+            Ok(Prepared { target, after, ..bare(observe, op) })
+        }
+        Write::Command(command) => {
+            let after = crate::map! { "argv" => words(&command.run.argv), "stdin" => told(command.run.stdin.as_ref()), "cwd" => command.shown_cwd.clone() };
+            Ok(Prepared { after, ..bare(observe, op) })
+        }
         Write::Send(message) => {
             let after = crate::map! { "text" => message.text.clone() };
             Ok(Prepared { after, ..bare(observe, op) })
@@ -61,12 +70,8 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
 
 /// A write of which nothing is known yet but how one would say it by hand.
 fn bare(observe: &dyn Observe, op: Write) -> Prepared {
-    let target = match op.object() {
-        Some(ObjectRef { namespace: Some(namespace), .. }) if *namespace != observe.environment().namespace => {
-            format!("{namespace}/{}", op.target())
-        }
-        _ => op.target(),
-    };
+    let namespace = op.object().and_then(|object| object.namespace.as_deref());
+    let target = namespace.map_or_else(|| op.target(), |namespace| elsewhere(observe, namespace, op.target()));
     Prepared {
         target,
         before: Value::Null,
@@ -199,6 +204,25 @@ fn set(patch: &Value, current: &Value) -> (Map, Map, Value) {
         back.set(&keys, old);
     }
     (before, after, back)
+}
+
+/// A target as it is called, with its namespace where that is not the environment's.
+fn elsewhere(observe: &dyn Observe, namespace: &str, target: String) -> String {
+    if namespace == observe.environment().namespace { target } else { format!("{namespace}/{target}") }
+}
+
+fn words(argv: &[String]) -> Value {
+    argv.iter().map(|word| Value::from(word.as_str())).collect::<Vec<_>>().into()
+}
+
+/// What is said of an input: it may hold personal data.
+fn told(stdin: Option<&Value>) -> Value {
+    match stdin {
+        None => Value::Null,
+        Some(Value::Str(text)) => format!("{} bytes", text.len()).into(),
+        Some(Value::Secret(secret)) => format!("<{}>", secret.name()).into(),
+        Some(other) => format!("{} as JSON", other.type_name()).into(),
+    }
 }
 
 /// Reads an object and the autoscalers beside it at the same time; autoscalers that cannot be listed are none.

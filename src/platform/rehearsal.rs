@@ -68,6 +68,7 @@ impl<B: Observe> Rehearsal<B> {
             Read::Objects(selection) => matches!(selection.kind.singular, "pod" | "replicaset" | "event" | "endpoints"),
             Read::ClusterInfo | Read::Variable { .. } | Read::File(_) => false,
             Read::Logs(_) | Read::PodMetrics(_) | Read::NodeMetrics(_) | Read::Http(_) | Read::Health(_) => true,
+            Read::Exec(_) | Read::Command(_) => true,
             Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => true,
         };
         about_running && self.running_altered.load(Ordering::Relaxed)
@@ -154,6 +155,13 @@ impl<B: Observe> Observe for Rehearsal<B> {
 impl<B: Observe> Platform for Rehearsal<B> {
     fn prepare(&self, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
         let mut prepared = prepare::prepare(self, op, cx)?;
+        if let Write::Command(_) = prepared.write {
+            match self.base.validate(&prepared.write, cx) {
+                Err(failure) if is_refusal(failure.kind) => prepared.refusal = Some(failure),
+                other => drop(other?),
+            }
+            return Ok(prepared);
+        }
         let Some(object) = prepared.write.object().cloned() else { return Ok(prepared) };
         let simulated = self.overlay().get(&object).is_some();
         if prepared.before == prepared.after || matches!(prepared.write, Write::Create { .. }) && simulated {
@@ -215,7 +223,7 @@ impl<B: Observe> Platform for Rehearsal<B> {
                 self.put(object, Value::Null);
                 Value::Null
             }
-            Write::Http(_) => {
+            Write::Http(_) | Write::Exec(_) | Write::Command(_) => {
                 self.running_altered.store(true, Ordering::Relaxed);
                 Value::Null
             }

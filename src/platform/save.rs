@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::map;
-use crate::model::operation::Save;
+use crate::model::operation::{LogSource, Save};
 use crate::model::{Failure, Kind, Value};
 
 /// A file that is being written. Dropped before its end it leaves nothing behind.
@@ -53,6 +53,47 @@ impl Saver {
         }
         let sha256: String = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(map! { "path" => self.shown, "bytes" => i64::try_from(self.bytes).unwrap_or(i64::MAX), "sha256" => sha256 })
+    }
+}
+
+/// A file of log lines, as `kubectl logs --prefix --timestamps` writes them.
+pub struct LogFile {
+    saver: Saver,
+    /// Lines that wait until there are enough of them to be worth a write.
+    waiting: Vec<u8>,
+    lines: i64,
+}
+
+/// So many bytes of lines are written at once.
+const AT_ONCE: usize = 64 << 10;
+
+impl LogFile {
+    /// Begins a file.
+    pub fn begin(save: &Save) -> Result<Self, Failure> {
+        Ok(Self { saver: Saver::begin(save)?, waiting: Vec::with_capacity(AT_ONCE), lines: 0 })
+    }
+
+    /// Adds a line, which has been masked.
+    pub fn line(&mut self, time: &str, source: &LogSource, line: String) -> Result<(), Failure> {
+        let LogSource { pod, container, .. } = source;
+        for part in ["[pod/", pod, "/", container, "] ", time, " ", &line, "\n"] {
+            self.waiting.extend_from_slice(part.as_bytes());
+        }
+        self.lines += 1;
+        if self.waiting.len() < AT_ONCE {
+            return Ok(());
+        }
+        self.saver.write(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Ends the file. Answers `#{ path, bytes, sha256, lines }`.
+    pub fn finish(mut self) -> Result<Value, Failure> {
+        self.saver.write(&self.waiting)?;
+        let mut answer = self.saver.finish()?;
+        answer.set(&["lines"], self.lines.into());
+        Ok(answer)
     }
 }
 

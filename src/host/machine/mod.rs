@@ -1,5 +1,6 @@
 //! The functions of this group, one file each.
 
+pub mod command;
 pub mod env;
 pub mod environment;
 pub mod now;

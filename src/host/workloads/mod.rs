@@ -2,9 +2,11 @@
 
 pub mod annotate;
 pub mod changes;
+pub mod container;
 pub mod delete;
 pub mod describe;
 pub mod events;
+pub mod exec;
 pub mod get;
 mod history;
 pub mod label;

@@ -45,11 +45,17 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     Ok(pods.iter().map(row).collect::<Vec<_>>().into())
 }
 
-/// A pod in few words.
-pub(super) fn row(pod: &Value) -> Value {
+/// Whether all of a pod's containers are ready.
+pub(super) fn is_ready(pod: &Value) -> bool {
     let containers = pod.at(&["status", "containerStatuses"]).and_then(Value::as_list).unwrap_or_default();
     let expected = pod.at(&["spec", "containers"]).and_then(Value::as_list).map_or(containers.len(), <[Value]>::len);
     let ready = containers.iter().filter(|container| container.get("ready") == Some(&Value::Bool(true))).count();
+    expected > 0 && ready == expected
+}
+
+/// A pod in few words.
+pub(super) fn row(pod: &Value) -> Value {
+    let containers = pod.at(&["status", "containerStatuses"]).and_then(Value::as_list).unwrap_or_default();
     let restarts: i64 = containers.iter().filter_map(|container| container.int_at(&["restartCount"])).sum();
     let waiting = containers.iter().find_map(|container| {
         container.str_at(&["state", "waiting", "reason"]).or_else(|| container.str_at(&["state", "terminated", "reason"]))
@@ -60,7 +66,7 @@ pub(super) fn row(pod: &Value) -> Value {
         "namespace" => meta(pod, "namespace"),
         "workload" => targets::owner(pod),
         "phase" => pod.str_at(&["status", "phase"]).unwrap_or("Unknown"),
-        "ready" => expected > 0 && ready == expected,
+        "ready" => is_ready(pod),
         "reason" => deleting.or(waiting).or_else(|| pod.str_at(&["status", "reason"])).unwrap_or_default(),
         "restarts" => restarts,
         "node" => pod.str_at(&["spec", "nodeName"]).unwrap_or_default(),

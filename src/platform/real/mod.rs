@@ -7,6 +7,7 @@ mod kubernetes;
 mod mongo;
 mod open;
 mod postgres;
+mod programs;
 mod redis;
 mod resolve;
 mod runtime;
@@ -23,10 +24,11 @@ use futures::StreamExt;
 
 use super::clock::{MachineClock, cancelled};
 use super::egress::{Egress, shown};
-use super::{Clock, Cx, Observe, Platform, Validation, failures, local};
+use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
 use crate::config::{Config, Environment};
 use crate::model::operation::FileQuery;
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, Secret, Value, Write};
+use programs::Doubt;
 use runtime::{Departure, Runtime};
 
 /// The largest answer that a script may hold, in bytes.
@@ -106,14 +108,16 @@ impl Real {
     }
 
     /// Performs a read without regard to its timeout.
-    async fn perform(&self, op: &Read) -> Result<Value, Failure> {
+    async fn perform(&self, op: &Read, cx: &Cx<'_>) -> Result<Value, Failure> {
         match op {
             Read::Object(object) => self.kubernetes.object(object).await,
             Read::Objects(selection) => self.kubernetes.objects(selection).await,
-            Read::Logs(query) => self.kubernetes.logs(query).await,
+            Read::Logs(query) => self.kubernetes.logs(query, cx).await,
             Read::PodMetrics(selection) => self.kubernetes.pod_metrics(selection).await,
             Read::NodeMetrics(selection) => self.kubernetes.node_metrics(selection).await,
             Read::ClusterInfo => self.kubernetes.info().await,
+            Read::Exec(exec) => self.kubernetes.exec(exec, cx, None).await,
+            Read::Command(command) => programs::run(command, Doubt::OnlyReads, cx).await,
             Read::Http(request) => self.http.request(request).await,
             Read::Health(request) => self.http.health(request).await,
             Read::Sql(statement) => self.postgres.read(self, statement).await,
@@ -135,6 +139,8 @@ impl Real {
     fn limit(op: &Read) -> Duration {
         match op {
             Read::Health(request) => request.timeout.saturating_add(Duration::from_secs(5)),
+            // It ends by itself, and takes its children along.
+            Read::Command(command) => command.run.timeout.saturating_add(Duration::from_secs(10)),
             _ => op.timeout(),
         }
     }
@@ -142,14 +148,17 @@ impl Real {
 
 impl Observe for Real {
     fn read(&self, op: &Read, cx: &Cx<'_>) -> Result<Answer, Failure> {
-        self.runtime.block(cx, Self::limit(op), || what(op), self.perform(op)).map(Answer::live)
+        if let Read::Command(command) = op {
+            return self.runtime.block_until_done(programs::run(command, Doubt::OnlyReads, cx)).map(Answer::live);
+        }
+        self.runtime.block(cx, Self::limit(op), || what(op), self.perform(op, cx)).map(Answer::live)
     }
 
     fn read_all(&self, ops: &[Read], cx: &Cx<'_>) -> Vec<Result<Answer, Failure>> {
         let mut answers: Vec<Result<Answer, Failure>> = ops.iter().map(|_| Err(cancelled())).collect();
         let work = async {
             let mut reads = futures::stream::iter(ops.iter().enumerate())
-                .map(async |(i, op)| (i, runtime::within(Self::limit(op), || what(op), self.perform(op)).await))
+                .map(async |(i, op)| (i, runtime::within(Self::limit(op), || what(op), self.perform(op, cx)).await))
                 .buffer_unordered(CONCURRENT);
             while let Some((i, answer)) = reads.next().await {
                 answers[i] = answer.map(Answer::live);
@@ -166,6 +175,10 @@ impl Observe for Real {
     }
 
     fn validate(&self, op: &Write, cx: &Cx<'_>) -> Result<Validation, Failure> {
+        if let Write::Command(command) = op {
+            // Where the program is not there, the rehearsal finds it.
+            return programs::program(command).map(|_| Validation::NotValidated);
+        }
         if op.object().is_none() {
             return Ok(Validation::NotValidated);
         }
@@ -195,7 +208,13 @@ impl Observe for Real {
 
 impl Platform for Real {
     fn prepare(&self, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
-        super::prepare::prepare(self, op, cx)
+        let mut prepared = super::prepare::prepare(self, op, cx)?;
+        if let Write::Command(command) = &prepared.write {
+            // What the name stands for today is on record before it is run.
+            let program = programs::program(command)?;
+            prepared.after.set(&["program"], program.to_string_lossy().as_ref().into());
+        }
+        Ok(prepared)
     }
 
     fn write(&self, op: &Prepared, cx: &Cx<'_>) -> Result<Answer, Failure> {
@@ -211,6 +230,16 @@ impl Platform for Real {
                 let sent = self.http.change(request, &departure);
                 self.runtime.block_write(cx, limit, || format!("{} {}", request.method, shown(&request.url)), &departure, sent)
             }
+            Write::Exec(exec) => {
+                let what = || invocation::of_exec(exec);
+                let late = || if departure.has_left() { invocation::left_running(&what(), limit) } else { failures::late(&what(), limit) };
+                let ended = async {
+                    let ended = tokio::time::timeout(limit, self.kubernetes.exec(exec, cx, Some(&departure))).await;
+                    ended.unwrap_or_else(|_| Err(late()))
+                };
+                self.runtime.block_write(cx, Duration::MAX, what, &departure, ended)
+            }
+            Write::Command(command) => self.runtime.block_until_done(programs::run(command, Doubt::Changes, cx)),
             Write::Send(message) => {
                 let sent = channels::send(self, message, &departure);
                 self.runtime.block_write(cx, limit, || format!("the message to {}", message.channel), &departure, sent)
@@ -273,7 +302,7 @@ fn said(write: &Write) -> String {
         Write::Create { .. } => "creation",
         Write::Delete { .. } => "deletion",
         Write::Evict { .. } => "eviction",
-        Write::Patch { .. } | Write::Http(_) | Write::Send(_) => "patch",
+        _ => "patch",
     };
     format!("the {what} of {}", write.target())
 }
@@ -283,10 +312,12 @@ fn what(op: &Read) -> String {
     match op {
         Read::Object(object) => object.to_string(),
         Read::Objects(selection) => format!("the list of {}", selection.kind.plural),
-        Read::Logs(query) => match query.pods.as_slice() {
-            [pod] => format!("the log of pod/{pod}"),
-            pods => format!("the logs of {} pods", pods.len()),
+        Read::Logs(query) => match query.sources.as_slice() {
+            [source] => format!("the log of pod/{}", source.pod),
+            sources => format!("the logs of {} pods", sources.len()),
         },
+        Read::Exec(exec) => invocation::of_exec(exec),
+        Read::Command(command) => invocation::of_command(command),
         Read::PodMetrics(_) => "the pods' metrics".to_owned(),
         Read::NodeMetrics(_) => "the nodes' metrics".to_owned(),
         Read::ClusterInfo => "the cluster".to_owned(),

@@ -27,7 +27,8 @@ impl Departure {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    fn has_left(&self) -> bool {
+    /// Whether that was said.
+    pub(super) fn has_left(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -65,6 +66,11 @@ impl Runtime {
                 result = within(limit, what, work) => result,
             }
         })
+    }
+
+    /// Runs to its end what keeps to its own time and stops by itself when the run is cancelled.
+    pub(super) fn block_until_done<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.get()?.block_on(work)
     }
 
     /// Runs a write to its end. Once it has left, a timeout or a lost cancellation's grace is `in_doubt`.

@@ -65,10 +65,12 @@ impl Access {
                 subresource: None,
                 namespace: selection.namespace.clone(),
             },
-            Read::Logs(query) => pods("", Some("log"), Some(query.namespace.clone())),
+            Read::Logs(query) => pods("", Some("log"), Some(query.sources.first()?.namespace.clone())),
             Read::NodeMetrics(_) => Access { verb: "list", group: "metrics.k8s.io", resource: "nodes", subresource: None, namespace: None },
             Read::PodMetrics(selection) => Access { verb: "list", ..pods("metrics.k8s.io", None, selection.namespace.clone()) },
             Read::ClusterInfo => Access { verb: "get", group: "", resource: "namespaces", subresource: None, namespace: None },
+            Read::Exec(exec) => Access { verb: "create", ..pods("", Some("exec"), Some(exec.namespace.clone())) },
+            Read::Command(_) => return None,
             Read::Http(_) | Read::Health(_) | Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
             Read::Variable { .. } | Read::File(_) => return None,
         })
@@ -76,13 +78,17 @@ impl Access {
 
     /// The right that a write needs; none where it is no matter of the cluster.
     pub fn of_write(write: &Write) -> Option<Access> {
+        if let Write::Exec(exec) = write {
+            let namespace = Some(exec.namespace.clone());
+            return Some(Access { verb: "create", group: "", resource: "pods", subresource: Some("exec"), namespace });
+        }
         let object = write.object()?;
         let (verb, subresource) = match write {
             Write::Patch { subresource, .. } => ("patch", *subresource),
             Write::Create { .. } => ("create", None),
             Write::Delete { .. } => ("delete", None),
             Write::Evict { .. } => ("create", Some("eviction")),
-            Write::Http(_) | Write::Send(_) => return None,
+            _ => return None,
         };
         Some(Access { verb, group: object.kind.group, resource: object.kind.plural, subresource, namespace: object.namespace.clone() })
     }

@@ -24,7 +24,7 @@ impl Cluster {
                 Err(failure) if failure.kind == Kind::NotFound => Ok(Value::Null),
                 Err(failure) => Err(failure),
             },
-            Write::Http(_) | Write::Send(_) => Ok(Value::Null),
+            _ => Ok(Value::Null),
         }
     }
 

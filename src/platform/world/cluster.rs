@@ -120,6 +120,14 @@ impl Cluster {
         })
     }
 
+    /// The workload that owns a pod of that name, as scripts call it: `deployment/api`.
+    pub(super) fn workload_of(&self, namespace: &str, name: &str, at: i64) -> Option<String> {
+        workload_kinds().flat_map(|kind| self.entities.of_kind(kind, Some(namespace))).find_map(|(_, workload, entity)| {
+            let life = entity.life.as_ref().filter(|_| name.starts_with(workload))?;
+            life.pods_at(at).any(|pod| pod.name == name).then(|| entity.reference.to_string())
+        })
+    }
+
     /// Patches an object, or only says what would come of it. Answers the object as it is then, its status as it was;
     /// a `Scale` where the subresource `scale` was patched.
     pub(super) fn patch(

@@ -33,6 +33,10 @@ pub struct WorldFile {
     pub urls: BTreeMap<String, ServiceFile>,
     /// Databases of the environment by name.
     pub databases: BTreeMap<String, DatabaseFile>,
+    /// Answers of commands in containers.
+    pub exec: Vec<RunFile>,
+    /// Answers of commands on this machine.
+    pub commands: Vec<RunFile>,
     /// Channels of the environment by name.
     pub channels: BTreeMap<String, ChannelFile>,
     /// Environment variables by name: what `env` answers instead of those of the machine.
@@ -226,6 +230,45 @@ pub struct MongoError {
     pub name: String,
     /// The message.
     pub message: String,
+}
+
+/// What a program answers.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunFile {
+    /// In containers: the workload (`statefulset/postgres`) or pod (`pod/postgres-0`) that it is run in; none for any.
+    pub on: Option<String>,
+    /// In containers: the container; none for any.
+    pub container: Option<String>,
+    /// The program and its arguments.
+    pub argv: Option<Vec<String>>,
+    /// Or a regular expression that they match, joined by blanks.
+    #[serde(rename = "match")]
+    pub pattern: Option<String>,
+    /// What it must be given to read; none for anything.
+    pub stdin: Option<String>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// Its exit code.
+    pub exit_code: i64,
+    /// Says that there is no such program.
+    pub missing: bool,
+    /// How long it takes; none for 50 ms.
+    pub latency: Option<Span>,
+    /// What it changes, in this order.
+    pub then: Vec<EffectFile>,
+}
+
+/// A change of the world's objects.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EffectFile {
+    /// The object: `deployment/api`, `configmap/settings`.
+    pub patch: String,
+    /// The merge patch.
+    pub with: Value,
 }
 
 /// How a channel answers.

@@ -6,48 +6,76 @@ use super::cluster::Cluster;
 use super::life::{Life, Pod};
 use super::source;
 use crate::map;
-use crate::model::operation::{LogQuery, Selection};
+use crate::model::operation::{LogAnswer, LogQuery, LogSource, Selection, Since};
 use crate::model::{Failure, ObjectRef, ResourceKind, Value};
+use crate::platform::save::LogFile;
 
 /// Pause between the lines that a pod logs at once, in microseconds.
 const BETWEEN: i64 = 1_000;
 
-/// Log lines of pods: `#{ time, pod, container, line }`, oldest first. A pod that has not started has none.
-pub(super) fn lines(cluster: &mut Cluster, query: &LogQuery, at: i64) -> Result<Vec<Value>, Failure> {
-    let grep = query.grep.as_deref().map(source::regex).transpose();
-    let grep = grep.map_err(|message| Failure::bad_argument(format!("`grep`: {message}")))?;
+/// Log lines of pods, as the query wants them. A pod that has not started has none.
+pub(super) fn answer(cluster: &mut Cluster, query: &LogQuery, at: i64, mask: &dyn Fn(String) -> String) -> Result<Value, Failure> {
+    let found = lines(cluster, query, at)?;
     let start = cluster.start;
-    let mut found: Vec<(i64, Value)> = Vec::new();
-    for name in &query.pods {
-        let Some((life, pod)) = cluster.pod(&query.namespace, name, at) else {
-            return Err(cluster.not_found(&ObjectRef::new(ResourceKind::named("pod")?, &query.namespace, name), at));
+    match &query.answer {
+        LogAnswer::Lines(limit) => {
+            let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let skipped = found.len().saturating_sub(most);
+            let line = |(time, source, line): (i64, usize, String)| {
+                let LogSource { pod, container, .. } = &query.sources[source];
+                map! { "time" => nanos(start, time), "pod" => pod.as_str(), "container" => container.as_str(), "line" => line }
+            };
+            Ok(found.into_iter().skip(skipped).map(line).collect::<Vec<_>>().into())
+        }
+        LogAnswer::Count => {
+            let counted = query.sources.iter().enumerate().map(|(number, LogSource { pod, container, .. })| {
+                let lines = found.iter().filter(|(_, source, _)| *source == number).count();
+                map! { "pod" => pod.as_str(), "container" => container.as_str(), "lines" => i64::try_from(lines).unwrap_or(i64::MAX) }
+            });
+            Ok(counted.collect::<Vec<_>>().into())
+        }
+        LogAnswer::Save(save) => {
+            let mut file = LogFile::begin(save)?;
+            for (time, source, line) in found {
+                file.line(&nanos(start, time), &query.sources[source], mask(line))?;
+            }
+            file.finish()
+        }
+    }
+}
+
+/// The lines with their times and the numbers of their sources, oldest first.
+fn lines(cluster: &mut Cluster, query: &LogQuery, at: i64) -> Result<Vec<(i64, usize, String)>, Failure> {
+    let grep = query.grep.as_ref().map(|grep| source::regex(&grep.pattern).map(|pattern| (pattern, grep.invert))).transpose();
+    let grep = grep.map_err(|message| Failure::bad_argument(format!("`grep`: {message}")))?;
+    let mut found: Vec<(i64, usize, String)> = Vec::new();
+    for (number, LogSource { namespace, pod: name, container }) in query.sources.iter().enumerate() {
+        let Some((life, pod)) = cluster.pod(namespace, name, at) else {
+            return Err(cluster.not_found(&ObjectRef::new(ResourceKind::named("pod")?, namespace, name), at));
         };
         let containers = containers(life, pod);
-        let container = match &query.container {
-            Some(wanted) if !containers.contains(&wanted.as_str()) => {
-                let failure = Failure::bad_argument(format!("container {wanted} is not valid for pod {name}"));
-                return Err(failure.hint(format!("containers: {}", containers.join(", "))).on(format!("pod/{name}")));
-            }
-            Some(wanted) => wanted.as_str(),
-            None => containers.first().copied().unwrap_or_default(),
-        };
+        if !containers.contains(&container.as_str()) {
+            let failure = Failure::bad_argument(format!("container {container} is not valid for pod {name}"));
+            return Err(failure.hint(format!("containers: {}", containers.join(", "))).on(format!("pod/{name}")));
+        }
         let mut of_pod = match query.previous {
             false => written(life, pod, at),
             true => previous(life, pod, container, at)?,
         };
         if let Some(since) = query.since {
-            let from = at.saturating_sub(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+            let from = match since {
+                Since::Ago(span) => at.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+                Since::Time(time) => i64::try_from(time.duration_since(cluster.start).as_micros()).unwrap_or(i64::MAX),
+            };
             of_pod.retain(|(time, _)| *time >= from);
         }
         let skipped = query.tail.map_or(0, |tail| of_pod.len().saturating_sub(usize::try_from(tail).unwrap_or(usize::MAX)));
-        let chosen = of_pod.into_iter().skip(skipped).filter(|(_, line)| grep.as_ref().is_none_or(|grep| grep.is_match(line)));
-        found.extend(chosen.map(|(time, line)| {
-            let value = map! { "time" => nanos(start, time), "pod" => name.as_str(), "container" => container, "line" => line };
-            (time, value)
-        }));
+        let chosen = of_pod.into_iter().skip(skipped);
+        let chosen = chosen.filter(|(_, line)| grep.as_ref().is_none_or(|(pattern, invert)| pattern.is_match(line) != *invert));
+        found.extend(chosen.map(|(time, line)| (time, number, line.to_owned())));
     }
-    found.sort_by_key(|(time, _)| *time);
-    Ok(found.into_iter().map(|(_, line)| line).collect())
+    found.sort_by_key(|(time, ..)| *time);
+    Ok(found)
 }
 
 fn nanos(start: Timestamp, at: i64) -> String {

@@ -15,6 +15,7 @@ mod life;
 mod logs;
 mod mongo;
 mod names;
+mod programs;
 mod redis;
 mod render;
 mod revisions;
@@ -34,12 +35,13 @@ use jiff::Timestamp;
 
 use self::cluster::{Cluster, Mode};
 use self::http::{Reply, Sites, millis};
+use self::programs::Played;
 use self::source::Source;
 use super::clock::{VirtualClock, cancelled};
-use super::{Clock, Cx, Observe, Platform, Validation, failures, local};
+use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::map;
-use crate::model::operation::{HttpRequest, Message};
+use crate::model::operation::{Exec, HttpRequest, Message};
 use crate::model::{Answer, Failure, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
 
 pub use file::WorldFile;
@@ -61,6 +63,7 @@ pub struct World {
     clock: VirtualClock,
     sites: Sites,
     sql: BTreeMap<String, sql::Answers>,
+    programs: programs::Programs,
     state: Mutex<State>,
 }
 
@@ -87,13 +90,14 @@ impl World {
         build::check_names(&source, &file, config, &environment)?;
         let start = file.start.unwrap_or(start);
         let cluster = build::cluster(&source, &file, config, &environment, start)?;
+        let programs = programs::Programs::new(&source, &file, &cluster, build::namespace(&environment))?;
         let sites = Sites::new(&file, config, &environment);
         let mut sql = BTreeMap::new();
         for (name, written) in &file.databases {
             sql.insert(name.clone(), sql::Answers::new(&source, name, written)?);
         }
         let state = Mutex::new(State { cluster, sent: Vec::new() });
-        Ok(World { file, source, environment, root: config.root.clone(), clock: VirtualClock::new(start), sites, sql, state })
+        Ok(World { file, source, environment, root: config.root.clone(), clock: VirtualClock::new(start), sites, sql, programs, state })
     }
 
     /// The world's description, as it was read; tests apply the same to real systems.
@@ -117,16 +121,18 @@ impl World {
     }
 
     /// A read's answer, and the time that it takes.
-    fn look(&self, op: &Read) -> (Result<Value, Failure>, Duration) {
+    fn look(&self, op: &Read, cx: &Cx<'_>) -> (Result<Value, Failure>, Duration) {
         let at = self.at();
         let quick = |answer| (answer, Duration::ZERO);
         match op {
             Read::Object(object) => quick(self.lock().cluster.get(object, at)),
             Read::Objects(selection) => quick(self.lock().cluster.list(selection, at).map(Value::List)),
-            Read::Logs(query) => quick(logs::lines(&mut self.lock().cluster, query, at).map(Value::List)),
+            Read::Logs(query) => quick(logs::answer(&mut self.lock().cluster, query, at, cx.mask)),
             Read::PodMetrics(selection) => quick(logs::metrics(&mut self.lock().cluster, selection, at).map(Value::List)),
             Read::NodeMetrics(selection) => quick(logs::node_metrics(&mut self.lock().cluster, selection, at).map(Value::List)),
             Read::ClusterInfo => quick(self.cluster_info(at)),
+            Read::Exec(exec) => self.looked(self.exec(exec, at), op, cx),
+            Read::Command(command) => self.looked(self.programs.command(command, &self.source.name), op, cx),
             Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
             Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
             Read::Sql(statement) => quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(|known| {
@@ -164,6 +170,40 @@ impl World {
             }
             Err(failure) => (Err(failure), Duration::ZERO),
         }
+    }
+
+    /// What a command in a container does.
+    fn exec<'a>(&'a self, exec: &'a Exec, at: i64) -> Result<Played<'a>, Failure> {
+        let workload = {
+            let cluster = &mut self.lock().cluster;
+            cluster.get(&ObjectRef::new(ResourceKind::named("pod")?, &exec.namespace, &exec.pod), at)?;
+            cluster.workload_of(&exec.namespace, &exec.pod, at)
+        };
+        self.programs.exec(exec, workload.as_deref(), &self.source.name)
+    }
+
+    /// The answer of a program that is known to change nothing, and the time that it takes.
+    fn looked(&self, played: Result<Played<'_>, Failure>, op: &Read, cx: &Cx<'_>) -> (Result<Value, Failure>, Duration) {
+        match played {
+            Ok(played) if played.latency > op.timeout() => (Err(failures::late(&played.what, op.timeout())), op.timeout()),
+            Ok(played) => {
+                let latency = played.latency;
+                (played.ended(cx.mask), latency)
+            }
+            Err(failure) => (Err(failure), Duration::ZERO),
+        }
+    }
+
+    /// Lets a program act, and answers what it answers; `lost` is the failure of one that takes too long.
+    fn act(&self, played: Played<'_>, limit: Duration, lost: fn(&str, Duration) -> Failure, cx: &Cx<'_>) -> Result<Value, Failure> {
+        let late = played.latency > limit;
+        self.clock.sleep(played.latency.min(limit), cx.cancel)?;
+        if late {
+            return Err(lost(&played.what, limit));
+        }
+        let at = self.at();
+        played.act(&mut self.lock().cluster, at)?;
+        played.ended(cx.mask)
     }
 
     fn cluster_info(&self, at: i64) -> Result<Value, Failure> {
@@ -255,7 +295,7 @@ impl Observe for World {
         if cx.cancel.is_set() {
             return Err(cancelled());
         }
-        let (answer, latency) = self.look(op);
+        let (answer, latency) = self.look(op, cx);
         if !latency.is_zero() {
             self.clock.sleep(latency, cx.cancel)?;
         }
@@ -267,7 +307,7 @@ impl Observe for World {
         if cx.cancel.is_set() {
             return ops.iter().map(|_| Err(cancelled())).collect();
         }
-        let (answers, latencies): (Vec<_>, Vec<Duration>) = ops.iter().map(|op| self.look(op)).unzip();
+        let (answers, latencies): (Vec<_>, Vec<Duration>) = ops.iter().map(|op| self.look(op, cx)).unzip();
         let slowest = latencies.into_iter().max().unwrap_or_default();
         if !slowest.is_zero()
             && let Err(stopped) = self.clock.sleep(slowest, cx.cancel)
@@ -286,7 +326,7 @@ impl Observe for World {
             Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => {
                 self.lock().cluster.change(op, self.at(), Mode::Try).map(|_| Validation::Accepted(None))
             }
-            Write::Http(_) => Ok(Validation::NotValidated),
+            Write::Http(_) | Write::Exec(_) | Write::Command(_) => Ok(Validation::NotValidated),
             Write::Send(message) => self.channel(message).map(|()| Validation::NotValidated),
         }
     }
@@ -318,6 +358,14 @@ impl Platform for World {
                 let (answer, latency) = self.request(request, self.at(), |reply| reply.into_change(request));
                 self.clock.sleep(latency, cx.cancel)?;
                 answer.map(Answer::live)
+            }
+            Write::Exec(exec) => {
+                let played = self.exec(exec, self.at())?;
+                self.act(played, exec.run.timeout, invocation::left_running, cx).map(Answer::live)
+            }
+            Write::Command(command) => {
+                let played = self.programs.command(command, &self.source.name)?;
+                self.act(played, command.run.timeout, invocation::stopped, cx).map(Answer::live)
             }
             Write::Send(message) => self.send(message, cx).map(Answer::live),
         }

@@ -45,7 +45,7 @@ impl Kubernetes {
                 };
                 (Method::POST, whole(Some("eviction"))?, eviction, "application/json")
             }
-            Write::Http(_) | Write::Send(_) => return Ok(Value::Null),
+            _ => return Ok(Value::Null),
         };
         let mut query = Vec::new();
         if matches!(write, Write::Patch { .. } | Write::Create { .. }) {

@@ -1,235 +1,245 @@
-//! Log lines of pods: filtered while they stream, merged by time.
+//! Log lines of pods, merged by time while they stream.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
-use futures::StreamExt;
+use futures::future::try_join_all;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use regex::bytes::Regex;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::lines::{Filter, Line, Splitter};
 use super::{Call, Kubernetes, MOST_BYTES, error, path, with_query};
 use crate::map;
-use crate::model::operation::LogQuery;
-use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value};
+use crate::model::operation::{LogAnswer, LogQuery, LogSource, Since};
+use crate::model::{Failure, Kind, ResourceKind, Value};
+use crate::platform::Cx;
+use crate::platform::save::LogFile;
 
-/// So many pods' logs stream at once.
-const STREAMS: usize = 16;
-/// The longest line; what follows is dropped while it streams.
-const MOST_LINE: usize = 64 * 1024;
+/// So many logs can be merged: all of them are open at the same time.
+const MOST_STREAMS: usize = 200;
+/// So many blocks of lines of one log wait for those of the others.
+const WAITING: usize = 2;
 /// What a line costs beside its text.
 const LINE_OVERHEAD: usize = 64;
 
-/// One line with the time that it is merged by.
-struct Line {
-    at: Timestamp,
-    pod: usize,
-    text: String,
-}
-
 impl Kubernetes {
-    /// `#{ time, pod, container, line }`, oldest first. `tail` counts before `grep`, as in `kubectl logs --tail | grep`.
-    pub(in super::super) async fn logs(&self, query: &LogQuery) -> Result<Value, Failure> {
-        let grep = match &query.grep {
-            None => None,
-            Some(pattern) => Some(Regex::new(pattern).map_err(|e| bad_pattern(pattern, &e))?),
-        };
-        let used = AtomicUsize::new(0);
-        let (grep, used) = (grep.as_ref(), &used);
-        let mut streams = futures::stream::iter(query.pods.iter().enumerate())
-            .map(async |(i, pod)| self.pod_log(query, i, pod, grep, used).await.map(|found| (i, found)))
-            .buffer_unordered(STREAMS);
-        let mut containers = vec![String::new(); query.pods.len()];
-        let mut lines = Vec::new();
-        while let Some(done) = streams.next().await {
-            let (pod, (container, found)) = done?;
-            containers[pod] = container;
-            lines.extend(found);
+    /// Log lines as the query wants them. `tail` counts before `grep`, as in `kubectl logs --tail | grep`.
+    pub(in super::super) async fn logs(&self, query: &LogQuery, cx: &Cx<'_>) -> Result<Value, Failure> {
+        if query.sources.len() > MOST_STREAMS {
+            let message = format!("{} logs are too many to be read at the same time", query.sources.len());
+            return Err(Failure::new(Kind::TooLarge, message).hint(format!("choose at most {MOST_STREAMS} pods, by their labels")));
         }
-        // Stable, so that a pod's lines of one instant stay in their order; by pod, so that the outcome does not depend on who was first.
-        lines.sort_by_key(|line: &Line| (line.at, line.pod));
-        let line = |line: Line| {
-            map! {
-                "time" => line.at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string(),
-                "pod" => query.pods[line.pod].as_str(),
-                "container" => containers[line.pod].as_str(),
-                "line" => line.text,
+        let filter = Filter::new(query)?;
+        if query.answer == LogAnswer::Count {
+            let counts = try_join_all(query.sources.iter().map(|source| self.stream(query, source, &filter, None))).await?;
+            let line = |(LogSource { pod, container, .. }, lines): (&LogSource, i64)| {
+                map! { "pod" => pod.as_str(), "container" => container.as_str(), "lines" => lines }
+            };
+            return Ok(query.sources.iter().zip(counts).map(line).collect::<Vec<_>>().into());
+        }
+        let (senders, receivers): (Vec<_>, Vec<_>) = query.sources.iter().map(|_| channel(WAITING)).unzip();
+        let streams = query.sources.iter().zip(senders).map(|(source, sender)| self.stream(query, source, &filter, Some(sender)));
+        let merged = async {
+            match &query.answer {
+                LogAnswer::Save(save) => {
+                    let mut file = LogFile::begin(save)?;
+                    merge(receivers, |source, line| {
+                        let time = shown(line.at);
+                        file.line(&time, &query.sources[source], (cx.mask)(line.into_text(cx.mask)))
+                    })
+                    .await?;
+                    Ok((Vec::new(), Some(file)))
+                }
+                LogAnswer::Lines(limit) => Ok((kept(receivers, *limit).await?, None)),
+                LogAnswer::Count => Ok((Vec::new(), None)),
             }
         };
-        Ok(Value::List(lines.into_iter().map(line).collect()))
+        let (_, (lines, file)) = futures::future::try_join(try_join_all(streams), merged).await?;
+        if let Some(file) = file {
+            // Only now no stream has broken off.
+            return file.finish();
+        }
+        let line = |(source, line): (usize, Line)| {
+            let LogSource { pod, container, .. } = &query.sources[source];
+            let time = shown(line.at);
+            map! { "time" => time, "pod" => pod.as_str(), "container" => container.as_str(), "line" => line.into_text(cx.mask) }
+        };
+        Ok(lines.into_iter().map(line).collect::<Vec<_>>().into())
     }
 
-    async fn pod_log(
+    /// Reads one log to its end; its lines go to `sender` in blocks. Answers how many counted.
+    async fn stream(
         &self,
         query: &LogQuery,
-        i: usize,
-        pod: &str,
-        grep: Option<&Regex>,
-        used: &AtomicUsize,
-    ) -> Result<(String, Vec<Line>), Failure> {
+        source: &LogSource,
+        filter: &Filter,
+        sender: Option<Sender<Vec<Line>>>,
+    ) -> Result<i64, Failure> {
+        let target = format!("pod/{}", source.pod);
         let kind = ResourceKind::named("pod")?;
-        let container = match &query.container {
-            Some(container) => container.clone(),
-            None => default_container(&self.object(&ObjectRef::new(kind, &query.namespace, pod)).await?),
-        };
-        let mut pairs = vec![("timestamps", "true".to_owned())];
-        if !container.is_empty() {
-            pairs.push(("container", container.clone()));
-        }
-        if let Some(tail) = query.tail {
-            pairs.push(("tailLines", tail.to_string()));
-        }
-        if let Some(since) = query.since {
-            // Whole seconds only, and zero is refused.
-            pairs.push(("sinceSeconds", since.as_millis().div_ceil(1000).max(1).to_string()));
-        }
-        if query.previous {
-            pairs.push(("previous", "true".to_owned()));
-        }
-        let target = format!("pod/{pod}");
-        let path = with_query(path(kind, Some(&query.namespace), Some(pod), Some("log"))?, pairs);
-        let call = Call::get(path, &target);
+        let path = path(kind, Some(&source.namespace), Some(&source.pod), Some("log"))?;
+        let call = Call::get(with_query(path, pairs(query, source, filter)), &target);
         let session = self.session().await?;
-        let mut body = self.send(&session, &call).await?.into_body();
-        let mut splitter = Splitter::new(i, grep, used);
+        let mut body = self.send(&session, &call).await.map_err(waiting)?.into_body();
+        let mut splitter = Splitter::new(filter);
+        let mut found = sender.is_some().then(Vec::new);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| error::broken_off(&error, &call))?;
-            if let Ok(data) = frame.into_data() {
-                splitter.push(&data)?;
+            let Ok(data) = frame.into_data() else { continue };
+            splitter.push(&data, &mut found);
+            if let (Some(sender), Some(lines)) = (&sender, found.as_mut().filter(|lines| !lines.is_empty())) {
+                // Nobody takes it only where the merge has failed, which is the failure to be told.
+                let _ = sender.send(std::mem::take(lines)).await;
             }
         }
-        splitter.end()?;
-        Ok((container, splitter.lines))
+        splitter.end(&mut found);
+        if let (Some(sender), Some(lines)) = (sender, found) {
+            let _ = sender.send(lines).await;
+        }
+        Ok(splitter.count)
     }
 }
 
-/// The container that kubectl would take: the annotated one, else the first.
-fn default_container(pod: &Value) -> String {
-    let annotated = pod.str_at(&["metadata", "annotations", "kubectl.kubernetes.io/default-container"]);
-    let first = || pod.at(&["spec", "containers"])?.as_list()?.first()?.str_at(&["name"]);
-    annotated.or_else(first).unwrap_or_default().to_owned()
-}
-
-fn bad_pattern(pattern: &str, error: &regex::Error) -> Failure {
-    let why = error.to_string();
-    let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
-    Failure::bad_argument(format!("`grep` {pattern:?} is no regular expression: {why}"))
-}
-
-/// Splits a stream into lines in bounded memory.
-struct Splitter<'a> {
-    pod: usize,
-    grep: Option<&'a Regex>,
-    used: &'a AtomicUsize,
-    /// The line so far; beyond its bound the rest is dropped.
-    partial: Vec<u8>,
-    is_cut: bool,
-    last: Timestamp,
-    lines: Vec<Line>,
-}
-
-impl<'a> Splitter<'a> {
-    fn new(pod: usize, grep: Option<&'a Regex>, used: &'a AtomicUsize) -> Self {
-        Self { pod, grep, used, partial: Vec::new(), is_cut: false, last: Timestamp::UNIX_EPOCH, lines: Vec::new() }
+fn pairs(query: &LogQuery, source: &LogSource, filter: &Filter) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![("container", source.container.clone())];
+    if filter.stamped {
+        pairs.push(("timestamps", "true".to_owned()));
     }
+    if let Some(tail) = query.tail {
+        pairs.push(("tailLines", tail.to_string()));
+    }
+    match query.since {
+        // Whole seconds only, and zero is refused.
+        Some(Since::Ago(since)) => pairs.push(("sinceSeconds", since.as_millis().div_ceil(1000).max(1).to_string())),
+        // To the second; the rest is left out here.
+        Some(Since::Time(time)) => pairs.push(("sinceTime", time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())),
+        None => {}
+    }
+    if query.previous {
+        pairs.push(("previous", "true".to_owned()));
+    }
+    pairs
+}
 
-    fn push(&mut self, mut data: &[u8]) -> Result<(), Failure> {
-        while let Some(end) = data.iter().position(|byte| *byte == b'\n') {
-            if self.partial.is_empty() {
-                self.line(&data[..end])?;
-            } else {
-                self.keep(&data[..end]);
-                let line = std::mem::take(&mut self.partial);
-                self.line(&line)?;
+/// The refusal of a log that is still to come.
+fn waiting(failure: Failure) -> Failure {
+    if failure.kind != Kind::BadArgument || !failure.message.contains("waiting to start") {
+        return failure;
+    }
+    Failure { kind: Kind::Unavailable, ..failure }.hint("it has logged nothing yet; `events` or `describe` say what it waits for")
+}
+
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()
+}
+
+/// One log's lines, those that have come.
+struct Coming {
+    blocks: Receiver<Vec<Line>>,
+    lines: std::vec::IntoIter<Line>,
+}
+
+impl Coming {
+    async fn next(&mut self) -> Option<Line> {
+        loop {
+            if let Some(line) = self.lines.next() {
+                return Some(line);
             }
-            data = &data[end + 1..];
+            self.lines = self.blocks.recv().await?.into_iter();
         }
-        self.keep(data);
+    }
+}
+
+/// Hands out the lines of several logs by time; of one instant those of the earlier log first, each log's in its own order.
+async fn merge(logs: Vec<Receiver<Vec<Line>>>, mut take: impl FnMut(usize, Line) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut logs: Vec<Coming> = logs.into_iter().map(|blocks| Coming { blocks, lines: Vec::new().into_iter() }).collect();
+    let mut heads: Vec<Option<Line>> = Vec::with_capacity(logs.len());
+    for log in &mut logs {
+        heads.push(log.next().await);
+    }
+    let mut order: BinaryHeap<Reverse<(Timestamp, usize)>> =
+        heads.iter().enumerate().filter_map(|(number, head)| Some(Reverse((head.as_ref()?.at, number)))).collect();
+    while let Some(Reverse((_, number))) = order.pop() {
+        let Some(line) = heads[number].take() else { continue };
+        take(number, line)?;
+        heads[number] = logs[number].next().await;
+        order.extend(heads[number].as_ref().map(|head| Reverse((head.at, number))));
+    }
+    Ok(())
+}
+
+/// The merged lines, the last `limit` of them; more than a script may hold is a failure.
+async fn kept(logs: Vec<Receiver<Vec<Line>>>, limit: Option<u64>) -> Result<Vec<(usize, Line)>, Failure> {
+    let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut lines = VecDeque::new();
+    let mut used = 0;
+    merge(logs, |number, line| {
+        used += line.text.len() + LINE_OVERHEAD;
+        lines.push_back((number, line));
+        while lines.len() > most {
+            used -= lines.pop_front().map_or(0, |(_, line): (usize, Line)| line.text.len() + LINE_OVERHEAD);
+        }
+        if used > MOST_BYTES {
+            return Err(Failure::new(Kind::TooLarge, "the log lines are more than 8 MiB")
+                .hint("ask for less with `tail`, `since`, `grep`, `limit` or `count`, or stream them to a file with `save`"));
+        }
         Ok(())
-    }
-
-    fn keep(&mut self, data: &[u8]) {
-        // The time in front does not count; 64 bytes hold it.
-        let room = (MOST_LINE + 64).saturating_sub(self.partial.len());
-        self.is_cut |= data.len() > room;
-        self.partial.extend_from_slice(&data[..data.len().min(room)]);
-    }
-
-    fn end(&mut self) -> Result<(), Failure> {
-        let line = std::mem::take(&mut self.partial);
-        if line.is_empty() { Ok(()) } else { self.line(&line) }
-    }
-
-    fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
-        let was_cut = std::mem::take(&mut self.is_cut);
-        let (at, mut text) = self.stamp(line);
-        text = text.strip_suffix(b"\r").unwrap_or(text);
-        let cut = was_cut || text.len() > MOST_LINE;
-        text = &text[..text.len().min(MOST_LINE)];
-        self.last = at;
-        if self.grep.is_some_and(|grep| !grep.is_match(text)) {
-            return Ok(());
-        }
-        let cost = text.len() + LINE_OVERHEAD;
-        if self.used.fetch_add(cost, Ordering::Relaxed) + cost > MOST_BYTES {
-            return Err(
-                Failure::new(Kind::TooLarge, "the log lines are more than 8 MiB").hint("ask for less with `tail`, `since` or `grep`")
-            );
-        }
-        let mut text = String::from_utf8_lossy(text).into_owned();
-        if cut {
-            text.push('…');
-        }
-        self.lines.push(Line { at, pod: self.pod, text });
-        Ok(())
-    }
-
-    /// The time in front of a line and its text; a line without one is of the time of the line before.
-    fn stamp<'l>(&self, line: &'l [u8]) -> (Timestamp, &'l [u8]) {
-        let end = line.iter().take(64).position(|byte| *byte == b' ').unwrap_or(line.len().min(64));
-        let time = std::str::from_utf8(&line[..end]).ok().and_then(|text| text.parse().ok());
-        match time {
-            Some(at) => (at, line.get(end + 1..).unwrap_or_default()),
-            None => (self.last, line),
-        }
-    }
+    })
+    .await?;
+    Ok(lines.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn split(blocks: &[&[u8]], grep: Option<&str>) -> Result<Vec<(String, String)>, Failure> {
-        let grep = grep.map(|pattern| Regex::new(pattern).unwrap());
-        let used = AtomicUsize::new(0);
-        let mut splitter = Splitter::new(0, grep.as_ref(), &used);
-        for block in blocks {
-            splitter.push(block)?;
-        }
-        splitter.end()?;
-        Ok(splitter.lines.into_iter().map(|line| (line.at.to_string(), line.text)).collect())
+    fn line(second: i64, text: &str, filter: &Filter) -> Vec<Line> {
+        let mut found = Some(Vec::new());
+        let at = Timestamp::from_second(second).unwrap();
+        Splitter::new(filter).push(format!("{} {text}\n", shown(at)).as_bytes(), &mut found);
+        found.unwrap()
     }
 
-    #[test]
-    fn lines_are_split_stamped_and_filtered_across_blocks() {
-        let lines =
-            split(&[b"2026-11-23T00:00:00.1Z one\r\n2026-11-", b"23T02:00:00.12+02:00 two \xff\nno time", b" here\n\n"], None).unwrap();
-        let expected = [("00.1Z", "one"), ("00.12Z", "two \u{fffd}"), ("00.12Z", "no time here"), ("00.12Z", "")];
-        assert_eq!(lines, expected.map(|(time, text)| (format!("2026-11-23T00:00:{time}"), text.to_owned())));
-        let errors = split(&[b"2026-11-23T00:00:00Z an ERROR\n2026-11-23T00:00:01Z fine\n"], Some("(?i)error")).unwrap();
-        assert_eq!(errors.len(), 1);
+    #[tokio::test]
+    async fn logs_are_merged_by_time_while_they_come() {
+        let query = LogQuery {
+            sources: vec![],
+            tail: None,
+            since: None,
+            previous: false,
+            grep: None,
+            answer: LogAnswer::Lines(None),
+            timeout: std::time::Duration::ZERO,
+        };
+        let filter = Filter::new(&query).unwrap();
+        let logs = [vec![(1, "a1"), (1, "a2"), (5, "a5")], vec![(1, "b1"), (4, "b4")], vec![], vec![(0, "d0"), (9, "d9")]];
+        let merged = async |limit| {
+            let (senders, receivers): (Vec<_>, Vec<_>) = logs.iter().map(|_| channel(1)).unzip();
+            let sends = logs.iter().zip(senders).map(async |(lines, sender)| {
+                for (second, text) in lines {
+                    sender.send(line(*second, text, &filter)).await.map_err(|_| ())?;
+                }
+                Ok::<(), ()>(())
+            });
+            let (_, kept) = futures::future::join(try_join_all(sends), kept(receivers, limit)).await;
+            kept.unwrap().into_iter().map(|(_, line)| line.into_text(&|text| text)).collect::<Vec<_>>()
+        };
+        assert_eq!(merged(None).await, ["d0", "a1", "a2", "b1", "b4", "a5", "d9"]);
+        assert_eq!(merged(Some(2)).await, ["a5", "d9"]);
     }
 
-    #[test]
-    fn a_line_without_end_is_cut_and_many_lines_are_too_large() {
-        let block = vec![b'x'; 1 << 20];
-        let mut blocks: Vec<&[u8]> = vec![b"2026-11-23T00:00:00Z "];
-        blocks.extend(std::iter::repeat_n(block.as_slice(), 10));
-        blocks.push(b"\n2026-11-23T00:00:01Z next");
-        let lines = split(&blocks, None).unwrap();
-        assert_eq!((lines[0].1.len(), lines[0].1.ends_with('…'), lines[1].1.as_str()), (MOST_LINE + '…'.len_utf8(), true, "next"));
-        let line = [b"2026-11-23T00:00:00Z ", vec![b'x'; 1000].as_slice(), b"\n"].concat();
-        let many = vec![line.as_slice(); 9_000];
-        assert_eq!(split(&many, None).unwrap_err().kind, Kind::TooLarge);
-        assert_eq!(split(&many, Some("y")).unwrap(), [], "what is filtered out costs nothing");
+    #[tokio::test]
+    async fn more_than_a_script_may_hold_is_too_large_unless_few_are_wanted() {
+        let (text, time) = ("x".repeat(1 << 20), Timestamp::UNIX_EPOCH);
+        let lines = || (0..9).map(|_| Line::of(time, &text)).collect::<Vec<_>>();
+        let kept = async |limit| {
+            let (sender, receiver) = channel(1);
+            sender.send(lines()).await.unwrap();
+            drop(sender);
+            kept(vec![receiver], limit).await
+        };
+        assert_eq!(kept(None).await.unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(kept(Some(3)).await.unwrap().len(), 3);
     }
 }

@@ -3,6 +3,8 @@
 mod changes;
 mod connect;
 mod error;
+mod exec;
+mod lines;
 mod logs;
 mod metrics;
 mod objects;
@@ -132,10 +134,14 @@ impl Kubernetes {
         let session = self.session().await?;
         let result = self.exchange(&session, call).await;
         if result.as_ref().is_err_and(|failure| failure.kind == Kind::Auth) {
-            // The next call logs in afresh.
-            *self.session.lock().await = None;
+            self.forget().await;
         }
         result
+    }
+
+    /// Forgets the client, so that the next call logs in afresh.
+    async fn forget(&self) {
+        *self.session.lock().await = None;
     }
 
     /// Sends one request, once.

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use super::*;
 use crate::config::{Channel, ChannelKind, Service};
 use crate::model::Kind;
-use crate::model::operation::{Freshness, HttpRequest, LogQuery, PatchKind, PatchVerb, Selection, Statement};
+use crate::model::operation::{
+    Freshness, Grep, HttpRequest, LogAnswer, LogQuery, LogSource, PatchKind, PatchVerb, Selection, Since, Statement,
+};
 use crate::platform::Cancel;
 
 const WAIT: Duration = Duration::from_secs(10);

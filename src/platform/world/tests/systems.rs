@@ -95,16 +95,17 @@ workloads:
     )
     .unwrap();
     let pod = |app: &str| world.select("pod", &format!("app={app}"))[0].str_at(&["metadata", "name"]).unwrap().to_owned();
+    let source = |app: &str| LogSource { namespace: "platform".into(), pod: pod(app), container: app.into() };
     let query = LogQuery {
-        namespace: "platform".into(),
-        pods: vec![pod("billing")],
-        container: None,
+        sources: vec![source("billing")],
         tail: None,
         since: None,
         previous: false,
         grep: None,
+        answer: LogAnswer::Lines(None),
         timeout: WAIT,
     };
+    let grep = |pattern: &str, invert| Some(Grep { pattern: pattern.into(), invert });
     let lines = |query: &LogQuery| {
         let answer = world.ask(&Read::Logs(query.clone())).map(|answer| answer.as_list().unwrap().to_vec())?;
         Ok::<_, Failure>(answer.iter().map(|line| line.str_at(&["line"]).unwrap().to_owned()).collect::<Vec<_>>())
@@ -112,19 +113,31 @@ workloads:
     assert_eq!(lines(&query).unwrap(), ["INFO a", "ERROR b"]);
     world.sleep(10);
     assert_eq!(lines(&query).unwrap(), ["INFO a", "ERROR b", "ERROR c"]);
-    assert_eq!(lines(&LogQuery { tail: Some(2), grep: Some("b".into()), ..query.clone() }).unwrap(), ["ERROR b"]);
-    assert_eq!(lines(&LogQuery { since: Some(Duration::from_secs(5)), ..query.clone() }).unwrap(), ["ERROR c"]);
+    assert_eq!(lines(&LogQuery { tail: Some(2), grep: grep("b", false), ..query.clone() }).unwrap(), ["ERROR b"]);
+    assert_eq!(lines(&LogQuery { grep: grep("ERROR", true), ..query.clone() }).unwrap(), ["INFO a"]);
+    assert_eq!(lines(&LogQuery { answer: LogAnswer::Lines(Some(1)), ..query.clone() }).unwrap(), ["ERROR c"]);
+    let counted = world.ask(&Read::Logs(LogQuery { answer: LogAnswer::Count, grep: grep("ERROR", false), ..query.clone() })).unwrap();
+    assert_eq!(counted.as_list().unwrap()[0].int_at(&["lines"]), Some(2));
+    for since in [Since::Ago(Duration::from_secs(5)), Since::Time("2026-01-01T03:00:05Z".parse().unwrap())] {
+        assert_eq!(lines(&LogQuery { since: Some(since), ..query.clone() }).unwrap(), ["ERROR c"]);
+    }
     let first = world.ask(&Read::Logs(query.clone())).unwrap().as_list().unwrap()[2].clone();
     assert_eq!((first.str_at(&["time"]), first.str_at(&["container"])), (Some("2026-01-01T03:00:10.000000000Z"), Some("billing")));
 
-    let crashed = LogQuery { pods: vec![pod("consent")], previous: true, ..query.clone() };
+    let crashed = LogQuery { sources: vec![source("consent")], previous: true, ..query.clone() };
     assert_eq!(lines(&crashed).unwrap(), ["panic: no database"]);
     assert_eq!(world.status("deployment/consent"), "1/1/0");
     for (wrong, message) in [
         (LogQuery { previous: true, ..query.clone() }, "previous terminated container \"billing\""),
-        (LogQuery { container: Some("x".into()), ..query.clone() }, "container x is not valid for pod"),
-        (LogQuery { grep: Some("(".into()), ..query.clone() }, "`grep`: \"(\" is no regular expression"),
-        (LogQuery { pods: vec!["nothing".into()], ..query.clone() }, "pod/nothing does not exist"),
+        (
+            LogQuery { sources: vec![LogSource { container: "x".into(), ..source("billing") }], ..query.clone() },
+            "container x is not valid for pod",
+        ),
+        (LogQuery { grep: grep("(", false), ..query.clone() }, "`grep`: \"(\" is no regular expression"),
+        (
+            LogQuery { sources: vec![LogSource { pod: "nothing".into(), ..source("billing") }], ..query.clone() },
+            "pod/nothing does not exist",
+        ),
     ] {
         let failure = lines(&wrong).unwrap_err();
         assert!(failure.message.starts_with(message), "{}", failure.message);
