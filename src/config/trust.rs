@@ -116,7 +116,8 @@ pub fn summary(config: &Config) -> Allowed {
             allowed.reads.extend(reads);
         }
     }
-    allowed.reads.extend(config.policy.reads.iter().map(|words| serde_json::json!(words).to_string()));
+    let read = |words: &Vec<String>| format!("{}{}", serde_json::json!(words), programs(&config.root, words));
+    allowed.reads.extend(config.policy.reads.iter().map(read));
     allowed.public = config.public_env.iter().cloned().collect();
     allowed
 }
@@ -135,7 +136,7 @@ impl Config {
             }
             // The project's own programs and authorities change without the file.
             Some(trusted) if !self.is_as_trusted(&trusted) => denied(format!(
-                "a program that {} runs for a secret, or an authority that it believes, has changed since it was trusted on {}",
+                "a program that {} runs for a secret or takes for a read, or an authority that it believes, has changed since it was trusted on {}",
                 file.display(),
                 trusted.when.strftime("%Y-%m-%d %H:%M UTC")
             )),
@@ -146,7 +147,10 @@ impl Config {
     /// Whether the file that was loaded is the one that was trusted, and the other files that it leads to are as they were.
     pub fn is_as_trusted(&self, trusted: &Trusted) -> bool {
         let now = summary(self);
-        trusted.sha256 == self.hash && trusted.allowed.commands == now.commands && trusted.allowed.destinations == now.destinations
+        trusted.sha256 == self.hash
+            && trusted.allowed.commands == now.commands
+            && trusted.allowed.destinations == now.destinations
+            && trusted.allowed.reads == now.reads
     }
 
     /// Refuses a link, and files that others than the user and root could have written: the project's, with its folder,

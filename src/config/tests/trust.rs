@@ -139,6 +139,17 @@ fn the_projects_own_programs_are_trusted_as_they_were() {
 }
 
 #[test]
+fn the_projects_own_program_that_is_taken_for_a_read_is_trusted_as_it_was() {
+    let place = Place::new(&FILE.replace(r#"["cat", "/proc/meminfo"]"#, r#"["./look.sh", "all"]"#));
+    fs::write(place.project.join("look.sh"), "echo one").unwrap();
+    place.load().unwrap().trust(now()).unwrap();
+    place.load().unwrap().check_trust().unwrap();
+    fs::write(place.project.join("look.sh"), "rm -rf /").unwrap();
+    let failure = place.load().unwrap().check_trust().unwrap_err();
+    assert!(failure.message.contains("or takes for a read, ") && failure.message.contains("has changed since"), "{failure}");
+}
+
+#[test]
 fn an_authority_is_trusted_as_it_was() {
     let text = "[environments.prod.databases.pg]\nurl = \"postgres://ops@pg:5432/x?sslmode=verify-full\"\nca = \"ca.pem\"\n";
     let place = Place::new(text);

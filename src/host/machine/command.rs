@@ -50,7 +50,7 @@ pub static COMMAND: Function = Function {
         returns: "`#{ exit_code, stdout, stderr, program }`, `program` being the path that was run; with `save`, the bytes of its standard output in that file, and `saved: #{ path, bytes, sha256 }` in place of `stdout`. In a rehearsal it is not run: `exit_code` is known, the rest is not",
         tier: Tier::Moderate,
         keep: Keep::Payload,
-        errors: &[Kind::Denied, Kind::NotConfirmed, Kind::NotFound, Kind::TooLarge, Kind::Failed, Kind::InDoubt],
+        errors: &[Kind::NotConfirmed, Kind::NotFound, Kind::TooLarge, Kind::Failed, Kind::InDoubt],
         examples: &[
             Example { title: "What it says", code: "command([\"echo\", \"hello\"]).stdout", result: "\"hello\\n\"" },
             Example {

@@ -55,7 +55,6 @@ pub static EXEC: Function = Function {
         tier: Tier::Moderate,
         keep: Keep::Payload,
         errors: &[
-            Kind::Denied,
             Kind::NotConfirmed,
             Kind::NotFound,
             Kind::Forbidden,

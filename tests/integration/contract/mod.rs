@@ -26,6 +26,7 @@ const WORLD: &str = include_str!("worlds/contract.yaml");
 /// The files whose cases run together, in one script a side.
 const TOGETHER: &[&str] = &[
     include_str!("cases/workloads.rhai"),
+    include_str!("cases/programs.rhai"),
     include_str!("cases/nodes.rhai"),
     include_str!("cases/http.rhai"),
     include_str!("cases/data.rhai"),
