@@ -4,6 +4,7 @@
 mod cluster;
 mod databases;
 mod doubt;
+mod exec;
 mod http;
 mod journal;
 mod secrets;

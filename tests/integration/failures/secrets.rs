@@ -218,3 +218,64 @@ fn a_secret_that_cannot_be_opened_says_which_and_the_rest_goes_on() {
     }
     assert_eq!(hook.received().len(), 5);
 }
+
+/// A pod whose log is what should not be known, in the namespace of a project.
+fn talkative_pod(project: &Project, name: &str) {
+    let (namespace, file) = (namespace(name), project.outside().join("pod.log"));
+    let lines = [all_forms(), format!("{} {KEY}", "x".repeat(65_500)), TOKEN.to_owned()];
+    let lines: String = lines.iter().map(|line| format!("2026-11-23T00:00:00.000000000Z stdout F {line}\n")).collect();
+    fs::write(&file, lines).unwrap();
+    project.apply(&format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: runner, namespace: {namespace} }}\n\
+         spec: {{ containers: [ {{ name: runner, image: \"registry.example/runner:1\" }} ] }}\n---\n\
+         apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Logs\nmetadata: {{ name: runner, namespace: {namespace} }}\nspec: {{ logs: [ {{ logsFile: {file:?} }} ] }}\n"
+    ));
+    crate::support::kubectl(&["-n", &namespace, "wait", "--for=condition=Ready", "pod/runner", "--timeout=30s"]);
+}
+
+const PROGRAMS: &str = r#"
+let secret = get("secret/creds").data;
+let it = exec("pod/runner", ["head", "-c", "28"], #{ stdin: secret.token });
+show(it);
+check(it.stdout == "***", "it was another text");
+exec("pod/runner", ["sh", "-c", "head -c 34; exit 3"], #{ stdin: #{ deep: [secret.key] }, ok_exit: [3] });
+let it = command(["sh", "-c", "echo $TOKEN; printf %s \"$TOKEN\" | base64; echo \"$KEY\" >&2"], #{ env: #{ TOKEN: secret.token, KEY: secret.key } });
+show(it);
+note(`${it.stdout} ${it.stderr}`);
+show(command(["cat"], #{ stdin: #{ token: secret.token } }).stdout);
+show(logs("pod/runner"));
+show(logs("pod/runner", #{ save: `kept-${environment().run}.log` }));
+show(logs("pod/runner", #{ grep: "canary", count: true }));
+"#;
+
+#[test]
+fn programs_get_secrets_by_input_and_environment_and_nobody_sees_them() {
+    let (slot, hook) = (talkative(), Hook::new("canary-programs", &json!({})));
+    let project = project("canary-programs", &slot, &hook).script("x.rhai", PROGRAMS);
+    talkative_pod(&project, "canary-programs");
+    let ran = project.run(["run", "x.rhai"]).status(0);
+    nowhere(&ran, &hook);
+    let saved = fs::read_dir(project.root()).unwrap().flatten().find(|file| file.file_name().to_string_lossy().starts_with("kept-"));
+    let saved = fs::read_to_string(saved.unwrap().path()).unwrap();
+    assert_eq!(saved.lines().count(), 3);
+    assert!(saved.starts_with("[pod/runner/runner] 2026-11-23T00:00:00.000000000Z *** ***"), "{saved}");
+    for form in [forms(KEY), forms(TOKEN)].concat() {
+        assert!(!saved.contains(&form), "{form:?} was saved");
+    }
+    // The second half of the line's secret lies beyond what is kept of it.
+    assert!(!ran.out.contains("Canary/1") && !ran.err.contains("Canary/1"), "{ran}");
+    let ran = project.run(["run", "x.rhai", "--dry-run"]);
+    nowhere(&ran, &hook);
+    let read = "let secret = get(\"secret/creds\").data;\n";
+    for (script, kind, message) in [
+        ("command([\"sh\", \"-c\", \"cat >&2; exit 3\"], #{ stdin: secret.token });", "failed", "ended with exit code 3: ***"),
+        ("exec(\"pod/runner\", [\"sh\", \"-c\", \"head -c 20 >&2; exit 3\"], #{ stdin: secret.key });", "failed", "ended with exit code 3: ***"),
+        ("command([\"echo\", secret.token]);", "bad_argument", "`argv`[1] is the secret "),
+        ("exec(\"pod/runner\", [secret.token]);", "bad_argument", "`argv`[0] is the secret "),
+        ("command([\"true\"], #{ env: #{ A: [secret.token] } });", "bad_argument", "A must be a string, a number, a bool or a secret"),
+        ("throw logs(\"pod/runner\")[2].line;", "failed", "***"),
+    ] {
+        let ran = failed(project.really(&format!("{read}{script}")), kind, message, "");
+        nowhere(&ran, &hook);
+    }
+}

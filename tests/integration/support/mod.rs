@@ -1,5 +1,6 @@
 //! A project of its own for each test, and the real binary run in it with a cleared environment.
 
+mod kubelet;
 pub mod pty;
 mod ran;
 mod real;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use kubelet::Kubelet;
 pub use ran::{Ran, lines_of};
 pub use real::{Real, api_server, changes_in, kubectl, namespace, state_of_api, variable};
 pub use standin::{Hook, Proxy, Slot};

@@ -16,6 +16,7 @@ type response struct {
 	Headers   map[string]string `json:"headers"`
 	Body      string            `json:"body"`
 	BodyBytes int64             `json:"body_bytes"`
+	Log       *podLog           `json:"log"`
 	Hang      bool              `json:"hang"`
 	Close     bool              `json:"close"`
 	Redirect  string            `json:"redirect"`
@@ -105,6 +106,10 @@ func (r response) write(w http.ResponseWriter, request *http.Request) {
 	w.WriteHeader(status)
 	if r.BodyBytes > 0 {
 		stream(w, r.BodyBytes)
+		return
+	}
+	if r.Log != nil {
+		r.Log.write(w, request)
 		return
 	}
 	_, _ = w.Write([]byte(r.Body))
