@@ -104,8 +104,10 @@ fn variable(name: &str, value: &Value) -> Result<(String, Value), Failure> {
     if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(Failure::bad_argument(format!("`env`: {name:?} is no variable's name")).hint("letters, digits and `_`: `AWS_REGION`"));
     }
-    let wrong =
-        |what: &str| Err(Failure::bad_argument(format!("`env`: {name} must be a string, a number, a bool or a secret, not {what}")).hint("what is more than that belongs into `stdin`"));
+    let wrong = |what: &str| {
+        Err(Failure::bad_argument(format!("`env`: {name} must be a string, a number, a bool or a secret, not {what}"))
+            .hint("what is more than that belongs into `stdin`"))
+    };
     match value {
         Value::Str(text) if text.contains('\0') => wrong("text with a NUL character"),
         Value::Secret(secret) if secret.expose().contains('\0') => wrong("a secret with a NUL character"),

@@ -63,7 +63,7 @@ fn output_and_input_pass_as_they_are() {
     // A server of the older protocol cannot say that the input is at its end, and is asked for nothing that reads.
     project.really(&exec("\"old\"", "")).status(0).stdout_has("out\\n");
     let ran = project.really(&exec("\"old\"", "stdin: \"x\""));
-    failed(ran, "bad_argument", "requested protocol(s) are not supported", "");
+    failed(ran, "failed", "the cluster does not speak v5.channel.k8s.io", "Kubernetes 1.30 and later do");
 }
 
 #[test]

@@ -266,14 +266,19 @@ fn programs_get_secrets_by_input_and_environment_and_nobody_sees_them() {
     assert!(!ran.out.contains("Canary/1") && !ran.err.contains("Canary/1"), "{ran}");
     let ran = project.run(["run", "x.rhai", "--dry-run"]);
     nowhere(&ran, &hook);
+    let ran = project.really("throw logs(\"pod/runner\")[2].line;").status(1).stderr_has("error[failed]: ***");
+    nowhere(&ran, &hook);
     let read = "let secret = get(\"secret/creds\").data;\n";
     for (script, kind, message) in [
         ("command([\"sh\", \"-c\", \"cat >&2; exit 3\"], #{ stdin: secret.token });", "failed", "ended with exit code 3: ***"),
-        ("exec(\"pod/runner\", [\"sh\", \"-c\", \"head -c 20 >&2; exit 3\"], #{ stdin: secret.key });", "failed", "ended with exit code 3: ***"),
+        (
+            "exec(\"pod/runner\", [\"sh\", \"-c\", \"head -c 20 >&2; exit 3\"], #{ stdin: secret.key });",
+            "failed",
+            "ended with exit code 3: ***",
+        ),
         ("command([\"echo\", secret.token]);", "bad_argument", "`argv`[1] is the secret "),
         ("exec(\"pod/runner\", [secret.token]);", "bad_argument", "`argv`[0] is the secret "),
         ("command([\"true\"], #{ env: #{ A: [secret.token] } });", "bad_argument", "A must be a string, a number, a bool or a secret"),
-        ("throw logs(\"pod/runner\")[2].line;", "failed", "***"),
     ] {
         let ran = failed(project.really(&format!("{read}{script}")), kind, message, "");
         nowhere(&ran, &hook);

@@ -57,6 +57,11 @@ impl Real {
         }
     }
 
+    /// The environment in a namespace of exactly that name, for a cluster of the test's own.
+    pub fn in_namespace(namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..Self::new("default") }
+    }
+
     /// Another context of the kubeconfig.
     pub fn context(mut self, context: &str) -> Self {
         self.context = context.to_owned();

@@ -120,8 +120,7 @@ async fn upgraded(session: &Session, call: &Call<'_>, reads: bool) -> Result<Web
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (accepted, protocol) = (header(SEC_WEBSOCKET_ACCEPT), header(SEC_WEBSOCKET_PROTOCOL));
     if accepted != derive_accept_key(key.as_bytes()) || protocol != V5 && (reads || protocol != V4) {
-        let message = format!("the cluster does not speak {V5}, by which commands are run in containers");
-        return Err(Failure::new(Kind::Failed, message).hint("Kubernetes 1.30 and later do; a proxy on the way may not").on(call.target));
+        return Err(speechless(call));
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(|_| {
         let lost = "the connection was closed before the command said anything";
@@ -140,7 +139,14 @@ async fn refused(response: Response<Body>, session: &Session, call: &Call<'_>) -
     let body = http_body_util::Limited::new(response.into_body(), 256 << 10).collect().await;
     let bytes = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let call = Call { departure: None, ..Call::get(call.path.clone(), call.target) };
-    error::refused(status, &bytes, session, &call).sent(Sent::No)
+    let failure = error::refused(status, &bytes, session, &call).sent(Sent::No);
+    if failure.message.contains("requested protocol(s) are not supported") { speechless(&call) } else { failure }
+}
+
+/// The failure of a server that does not speak the protocol.
+fn speechless(call: &Call<'_>) -> Failure {
+    let message = format!("the cluster does not speak {V5}, by which commands in containers are run and given what they read");
+    Failure::new(Kind::Failed, message).hint("Kubernetes 1.30 and later do; a proxy on the way may not").on(call.target)
 }
 
 /// Sends the input, takes the output, and answers what the status channel said; none where the connection ended before.
