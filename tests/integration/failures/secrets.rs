@@ -266,9 +266,9 @@ fn programs_get_secrets_by_input_and_environment_and_nobody_sees_them() {
     assert!(!ran.out.contains("Canary/1") && !ran.err.contains("Canary/1"), "{ran}");
     let ran = project.run(["run", "x.rhai", "--dry-run"]);
     nowhere(&ran, &hook);
-    let ran = project.really("throw logs(\"pod/runner\")[2].line;").status(1).stderr_has("error[failed]: ***");
-    nowhere(&ran, &hook);
     let read = "let secret = get(\"secret/creds\").data;\n";
+    let ran = project.really(&format!("{read}throw logs(\"pod/runner\")[2].line;")).status(1).stderr_has("error[failed]: ***");
+    nowhere(&ran, &hook);
     for (script, kind, message) in [
         ("command([\"sh\", \"-c\", \"cat >&2; exit 3\"], #{ stdin: secret.token });", "failed", "ended with exit code 3: ***"),
         (
