@@ -64,6 +64,9 @@ impl<'a> Cx<'a> {
         if secret {
             self.pipeline.masker.learn(seal_kubernetes(&mut answer.value));
         }
+        if op.seals() {
+            self.pipeline.masker.learn(secrets_in(&answer.value));
+        }
         Ok(self.pipeline.masker.value(answer.value))
     }
 

@@ -134,12 +134,16 @@ pub fn as_recorded(value: &Value) -> Value {
 /// How many `$` stand before the key of a placeholder; none before any other key.
 fn dollars(key: &str) -> usize {
     let name = key.trim_start_matches('$');
-    if matches!(name, "secret" | "unsent") { key.len() - name.len() } else { 0 }
+    if matches!(name, "secret" | "unsent" | "body" | "float") { key.len() - name.len() } else { 0 }
 }
 
 /// An answer as it goes on record: what a system answered that reads like a placeholder gets one more `$`, so that it is none.
+/// Numbers that JSON does not know are placeholders too.
 pub fn escaped(value: &Value) -> Cow<'_, Value> {
-    let like = |item: &Value| item.as_map().is_some_and(|map| map.keys().any(|key| dollars(key) > 0));
+    let like = |item: &Value| match item {
+        Value::Float(number) => !number.is_finite(),
+        item => item.as_map().is_some_and(|map| map.keys().any(|key| dollars(key) > 0)),
+    };
     if value.find(&like).is_none() {
         return Cow::Borrowed(value);
     }
@@ -148,6 +152,7 @@ pub fn escaped(value: &Value) -> Cow<'_, Value> {
         match value {
             Value::List(items) => Value::List(items.iter().map(walk).collect()),
             Value::Map(map) => Value::Map(map.iter().map(|(key, item)| (escaped(key), walk(item))).collect()),
+            Value::Float(number) if !number.is_finite() => crate::map! { "$float" => number.to_string() },
             other => other.clone(),
         }
     }
@@ -161,6 +166,7 @@ pub fn revived(value: Value) -> Value {
             let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
             match (map.len(), text("$secret"), text("$unsent").and_then(|id| id.parse().ok()), text("function")) {
                 (1, Some(name), ..) => Value::Secret(Secret::new(name, "")),
+                (1, ..) if text("$float").is_some() => Value::Float(text("$float").and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)),
                 (2, _, Some(call), Some(function)) => Value::Unsent(Unsent { call, function, known: Map::new() }),
                 (3, _, Some(call), Some(function)) if map.get("known").is_some_and(|known| known.as_map().is_some()) => {
                     let known = map.get("known").and_then(Value::as_map).cloned().unwrap_or_default();
@@ -195,6 +201,9 @@ mod tests {
             Value::Unsent(Unsent::new(call.clone(), "notify", Map::new())),
             Value::Unsent(Unsent::new(call, "exec", Map::from_iter([("exit_code", 0.into())]))),
             0.1.into(),
+            f64::INFINITY.into(),
+            map! { "$float" => "NaN", "deep" => f64::NEG_INFINITY },
+            map! { "$float" => "NaN" },
         ]);
         let read: Value = serde_json::from_str(&escaped(&value).to_string()).unwrap();
         assert_eq!(revived(read), value);

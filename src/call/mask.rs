@@ -260,9 +260,7 @@ pub fn seal_kubernetes(value: &mut Value) -> Vec<Secret> {
         Value::List(items) => items.iter_mut().flat_map(seal_kubernetes).collect(),
         object => {
             seal_secret(object);
-            let mut found = Vec::new();
-            collect(object, &mut found);
-            found
+            secrets_in(object)
         }
     }
 }

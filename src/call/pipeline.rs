@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::function::{Plan, Shape};
-use super::history::{History, Recorded};
+use super::history::{History, Recorded, escaped};
 use super::ledger::{Change, Finding, Found, Inverse, Ledger};
 use super::mask::{self, MASK, Masker};
 use super::policy::{self, Decision, Policy, Verdict};
@@ -20,8 +20,8 @@ use crate::journal::{self, Writer};
 use crate::model::resource::Target;
 use crate::model::spec::{Args, Type};
 use crate::model::value::DEEPEST;
-use crate::model::{Answer, Call, CallId, Effect, Failure, Key, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
-use crate::platform::Platform;
+use crate::model::{Answer, Call, CallId, Effect, Failure, Kind, Position, Prepared, Provenance, Sent, Tier, Unsent, Value};
+use crate::platform::{Platform, equivalent};
 
 /// The largest answer that a script may hold, in bytes of its JSON.
 const MOST_BYTES: usize = 8 << 20;
@@ -81,7 +81,7 @@ impl Pipeline {
         // 1. The latch: cancelled, denied, diverged, journal lost.
         self.latch.check()?;
         // 2. The call.
-        let call = self.describe(function, &values, at, frame);
+        let call = self.describe(function, &values, at, frame)?;
         let started = self.begin(&call);
         // 3. History, if there is one: it answers instead of the platform.
         let result = match self.history.take(&call) {
@@ -138,10 +138,20 @@ impl Pipeline {
             self.learn();
             match self.masker.prepared(prepared?) {
                 Prepared { before, after, target, .. } if before.is_deeper(DEEPEST) || after.is_deeper(DEEPEST) => Err(too_deep(&target)),
-                prepared => Ok(prepared),
+                Prepared { write, target, .. } if write.body().is_some_and(|body| body.is_deeper(DEEPEST)) => Err(too_deep(&target)),
+                prepared => self.beside(prepared),
             }
         });
         shown.collect::<Result<_, _>>().map_err(|failure| self.masker.told(failure))
+    }
+
+    /// What may hold personal data stands beside the journal, and the line to go on by hand says where.
+    fn beside(&self, prepared: Prepared) -> Result<Prepared, Failure> {
+        let Some(body) = prepared.write.body() else { return Ok(prepared) };
+        let payload = record::payload(&self.journal, &self.masker, &body).map_err(|failure| self.tripped(failure))?;
+        let path = self.journal.payload_path(&payload);
+        let equivalent = equivalent::beside(&prepared.write, self.platform.environment(), &path);
+        Ok(Prepared { equivalent: self.masker.text(equivalent), ..prepared })
     }
 
     #[allow(clippy::too_many_arguments)] // The steps share all of it, and stay on this page.
@@ -182,7 +192,9 @@ impl Pipeline {
                 }
             }
             // 6. The intent, durable before anything leaves; then the latch again.
-            self.append(&record::intent(call, number, of, tier, self.mode, &prepared, &self.masker))?;
+            let kept = |body: &Value| record::kept(&self.journal, &self.masker, body);
+            let intent = record::intent(call, number, of, tier, self.mode, &prepared, &self.masker, &kept);
+            self.append(&intent.map_err(|failure| self.tripped(failure))?)?;
             if self.durable {
                 self.journal.sync().map_err(|failure| self.tripped(failure))?;
             }
@@ -190,6 +202,9 @@ impl Pipeline {
             let result = self.latch.check().and_then(|()| cx.with(|cx| self.platform.write(&prepared, cx)));
             // 8. Mask what came back.
             self.learn();
+            if let Some(answer) = result.as_ref().ok().filter(|_| prepared.write.seals()) {
+                self.masker.learn(mask::secrets_in(&answer.value));
+            }
             let result = result.map_err(|failure| self.masker.told(failure).on(prepared.target.clone()));
             let result = result.map(|answer| Answer { value: self.masker.value(answer.value), ..answer });
             // 9. The outcome; a call's only write carries the call's answer.
@@ -262,7 +277,7 @@ impl Pipeline {
     /// Begins a call whose body is the engine's: the latch, the call, the history.
     pub fn open(&self, function: &'static Function, values: Vec<Value>, at: Position, frame: &Frame) -> Result<Opened, Failure> {
         self.latch.check()?;
-        let call = self.describe(function, &values, at, frame);
+        let call = self.describe(function, &values, at, frame)?;
         let started = self.begin(&call);
         let recorded = self.history.take(&call).map_err(|failure| {
             let failure = self.tripped(failure);
@@ -310,7 +325,7 @@ impl Pipeline {
     ) -> Result<Value, Failure> {
         self.latch.check()?;
         let values = vec![Value::from(inverse.target)];
-        let call = Call { step: inverse.step.clone(), ..self.describe(&record::ROLLBACK, &values, at.clone(), frame) };
+        let call = Call { step: inverse.step.clone(), ..self.describe(&record::ROLLBACK, &values, at.clone(), frame)? };
         let started = self.begin(&call);
         let cx = Cx::new(self, &call, started);
         let prepared = self.bind(&record::ROLLBACK, &call, values).and_then(|args| {
@@ -336,34 +351,41 @@ impl Pipeline {
         self.finish(&call, started, result)
     }
 
-    fn describe(&self, function: &'static Function, values: &[Value], at: Position, frame: &Frame) -> Call {
-        let targeted = function.spec.params.first().is_some_and(|param| param.ty.is_target());
+    fn describe(&self, function: &'static Function, values: &[Value], at: Position, frame: &Frame) -> Result<Call, Failure> {
+        let spec = &function.spec;
+        let targeted = spec.params.first().is_some_and(|param| param.ty.is_target());
         let target = values.first().filter(|_| targeted).and_then(Value::as_str).map(str::to_owned);
         let of_secret = target.as_deref().is_some_and(is_secret);
-        let (spec, last) = (&function.spec, values.len().saturating_sub(1));
-        let options = |number| number == last && (number >= spec.params.len() || spec.last_is_options(values.len()));
-        let args = values.iter().enumerate().map(|(number, value)| match (spec.params.get(number), value) {
-            // What is shown or sent may hold personal data: its shape is on record, not its content.
-            (Some(param), _) if param.ty.is_content() => journal::shape(value).into(),
+        // What is shown or sent may hold personal data: its shape is on record, and what is sent stands beside the journal.
+        let noted = |ty: Option<&Type>, value: &Value| match ty {
+            Some(Type::Body) => record::kept(&self.journal, &self.masker, value),
+            Some(ty) if ty.is_content() => Ok(journal::shape(value).into()),
             // As is what a Kubernetes secret is to hold.
-            (Some(param), _) if param.ty == Type::Patch && of_secret => journal::shape(value).into(),
-            (_, Value::Map(map)) if options(number) => {
-                let sent = |key: &str| spec.option(key).is_ok_and(|option| option.ty == Type::Body);
-                let on_record =
-                    |(key, value): (&Key, &Value)| (key.clone(), if sent(key) { journal::shape(value).into() } else { value.clone() });
-                self.masker.value(Value::Map(map.iter().map(on_record).collect()))
-            }
-            _ => self.masker.value(value.clone()),
-        });
-        Call {
+            Some(Type::Patch) if of_secret => Ok(journal::shape(value).into()),
+            _ => Ok(self.masker.value(escaped(value).into_owned())),
+        };
+        let sends = spec.options.iter().any(|option| option.ty == Type::Body);
+        let mut args = Vec::with_capacity(values.len());
+        for (number, value) in values.iter().enumerate() {
+            args.push(match value {
+                Value::Map(options) if sends && number + 1 == values.len() && spec.has_options(values) => {
+                    let ty = |key: &str| spec.options.iter().find(|option| option.name == key).map(|option| &option.ty);
+                    let options = options.iter().map(|(key, value)| Ok((key.clone(), noted(ty(key), value)?)));
+                    options.collect::<Result<_, _>>().map(|options| self.masker.value(Value::Map(options)))
+                }
+                value => noted(spec.params.get(number).map(|param| &param.ty), value),
+            });
+        }
+        let args = args.into_iter().collect::<Result<Vec<_>, _>>().map_err(|failure| self.tripped(failure))?;
+        Ok(Call {
             id: frame.next_id(),
             step: frame.step(),
-            function: function.spec.name,
+            function: spec.name,
             target,
             effect: function.effect(),
-            args: Value::List(args.collect()),
+            args: Value::List(args),
             at,
-        }
+        })
     }
 
     /// Checks the arguments. An unsent answer may only be shown; a masked text may not go into a change, and a secret

@@ -147,9 +147,14 @@ fn elsewhere(prepared: &Prepared) -> bool {
     (prepared.write.object().is_some() || matches!(prepared.write, Write::Exec(_))) && prepared.target.matches('/').count() > 1
 }
 
-/// What a person types to confirm a severe change: the bare name, or all of it outside the environment's namespace.
+/// What a person types to confirm a severe change: an object's bare name, or all of it outside the environment's namespace; of
+/// anything else all of it, since the last part of a path says little.
 fn short(prepared: &Prepared) -> &str {
-    if elsewhere(prepared) { &prepared.target } else { prepared.target.rsplit('/').next().unwrap_or_default() }
+    match prepared.write {
+        Write::Http(_) => &prepared.target,
+        _ if elsewhere(prepared) => &prepared.target,
+        _ => prepared.target.rsplit('/').next().unwrap_or_default(),
+    }
 }
 
 /// The failure of a write that was not confirmed; a person's "quit" ends the run.

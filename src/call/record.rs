@@ -10,7 +10,7 @@ use super::ledger::Change;
 use super::mask::Masker;
 use super::policy::{Decision, Verdict};
 use crate::journal::Writer;
-use crate::journal::entry::{self, CallHead, CallLine, Ending, Entry, Intent, Outcome};
+use crate::journal::entry::{self, BODY, CallHead, CallLine, Ending, Entry, Intent, Outcome, Payload};
 use crate::model::operation::Invocation;
 use crate::model::spec::{Args, Group, Keep, Param, Type};
 use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Spec, Tier, Value, Write};
@@ -113,7 +113,22 @@ pub(super) fn decision<'a>(call: &'a Call, tier: Tier, prepared: &'a Prepared, d
     })
 }
 
+/// Puts a body beside the journal, masked.
+pub(super) fn payload(journal: &Writer, masker: &Masker, body: &Value) -> Result<Payload, Failure> {
+    journal.payload(&escaped(&masker.value(body.clone())))
+}
+
+/// A body as it stands in a line: where its content is, its size and its shape. `""` is none, and stands as it is.
+pub(super) fn kept(journal: &Writer, masker: &Masker, body: &Value) -> Result<Value, Failure> {
+    if body.as_str() == Some("") {
+        return Ok(body.clone());
+    }
+    let Payload { sha256, bytes, shape } = payload(journal, masker, body)?;
+    Ok(crate::map! { BODY => sha256.to_string(), "bytes" => i64::try_from(bytes).unwrap_or(i64::MAX), "shape" => shape })
+}
+
 /// The line that is on disk before a write leaves.
+#[allow(clippy::too_many_arguments)] // A line's parts, each from elsewhere.
 pub(super) fn intent<'a>(
     call: &'a Call,
     number: u32,
@@ -122,8 +137,11 @@ pub(super) fn intent<'a>(
     mode: Mode,
     prepared: &'a Prepared,
     masker: &Masker,
-) -> Entry<'a> {
-    Entry::Intent(Intent {
+    kept: &dyn Fn(&Value) -> Result<Value, Failure>,
+) -> Result<Entry<'a>, Failure> {
+    let data =
+        |write: &Write| -> Result<Value, Failure> { Ok(masker.value(as_data(write, write.body().map(|body| kept(&body)).transpose()?))) };
+    Ok(Entry::Intent(Intent {
         call: head(call),
         write: number,
         of,
@@ -135,15 +153,15 @@ pub(super) fn intent<'a>(
         object: Cow::Borrowed(&prepared.target),
         before: Cow::Borrowed(&prepared.before),
         after: Cow::Borrowed(&prepared.after),
-        operation: Cow::Owned(masker.value(as_data(&prepared.write))),
-        inverse: Cow::Owned(prepared.inverse.as_ref().map(|inverse| masker.value(as_data(inverse))).unwrap_or_default()),
+        operation: Cow::Owned(data(&prepared.write)?),
+        inverse: Cow::Owned(prepared.inverse.as_ref().map(data).transpose()?.unwrap_or_default()),
         probe: prepared.probe.is_some(),
         equivalent: Cow::Borrowed(&prepared.equivalent),
-    })
+    }))
 }
 
-/// A write as data, so that undo and resume can make it again.
-fn as_data(write: &Write) -> Value {
+/// A write as data, so that undo and resume can make it again; its body as it stands in a line.
+fn as_data(write: &Write, body: Option<Value>) -> Value {
     match write {
         Write::Patch { object, subresource, patch, kind, verb, timeout } => crate::map! {
             "patch" => patch.clone(),
@@ -179,19 +197,19 @@ fn as_data(write: &Write) -> Value {
             "url" => request.url.clone(),
             "service" => request.service.clone(),
             "headers" => request.headers.iter().map(|(name, value)| vec![name.as_str().into(), value.clone()].into()).collect::<Vec<Value>>(),
-            "body" => request.body.clone(),
+            "body" => body,
             "ok_status" => request.ok_status.as_ref().map(|listed| listed.iter().copied().map(Value::Int).collect::<Vec<_>>()),
             "timeout_ms" => millis(request.timeout),
         },
         Write::Exec(exec) => {
             let place =
                 crate::map! { "exec" => exec.pod.clone(), "namespace" => exec.namespace.clone(), "container" => exec.container.clone() };
-            merged(place, invocation(&exec.run))
+            merged(place, invocation(&exec.run, body))
         }
         Write::Command(command) => {
             let env = command.env.iter().map(|(name, value)| vec![name.as_str().into(), value.clone()].into()).collect::<Vec<Value>>();
             let place = crate::map! { "command" => command.run.argv.first().cloned(), "env" => env, "cwd" => command.shown_cwd.clone() };
-            merged(place, invocation(&command.run))
+            merged(place, invocation(&command.run, body))
         }
         Write::Send(message) => crate::map! {
             "send" => message.text.clone(),
@@ -203,11 +221,11 @@ fn as_data(write: &Write) -> Value {
     }
 }
 
-/// A program's run as data.
-fn invocation(run: &Invocation) -> Value {
+/// A program's run as data; what it reads as it stands in a line.
+fn invocation(run: &Invocation, stdin: Option<Value>) -> Value {
     crate::map! {
         "argv" => run.argv.iter().map(|word| Value::from(word.as_str())).collect::<Vec<_>>(),
-        "stdin" => run.stdin.clone(),
+        "stdin" => stdin,
         "ok_exit" => run.ok_exit.iter().copied().map(Value::Int).collect::<Vec<_>>(),
         "save" => run.save.as_ref().map(|save| save.shown.clone()),
         "timeout_ms" => millis(run.timeout),

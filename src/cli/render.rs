@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::call::Change;
-use crate::model::{Map, Value, text};
+use crate::model::{Map, Value, difference, text};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
@@ -207,7 +207,8 @@ fn cell(value: &Value, most: Most) -> String {
 /// What a change changes: `spec.replicas 3 → 7`.
 pub fn difference(change: &Change) -> String {
     let (Some(before), Some(after)) = (change.before.as_map(), change.after.as_map()) else {
-        return change.after.get("text").and_then(Value::as_str).map(|said| format!("{:?}", text::short(said, 80))).unwrap_or_default();
+        // A message has its text, a request its method and what its body is.
+        return difference::lines(&change.before, &change.after).join(", ");
     };
     let fields = after.iter().map(|(field, new)| {
         let old = before.get(field).unwrap_or(&Value::Null);

@@ -10,8 +10,9 @@ use toml::Spanned;
 use super::problem::Source;
 use super::shape::*;
 use super::{
-    Channel, ChannelKind, Config, Database, DatabaseKind, Environment, Policy, Reach, Reader, SecretSource, Service, Severity, urls,
+    Auth, Channel, ChannelKind, Config, Database, DatabaseKind, Environment, Policy, Reach, Reader, SecretSource, Service, Severity, urls,
 };
+use crate::model::headers::is_own;
 use crate::model::resource::{KINDS, check_name};
 use crate::model::{Failure, ResourceKind, duration, suggest};
 
@@ -41,6 +42,10 @@ pub(super) fn project(config: &mut Config, file: ProjectFile, source: &mut Sourc
     }
     config.policy = build.policy(&file.policy);
     config.public_env = build.public(&file.environment);
+}
+
+fn is_authorization(name: &Text) -> bool {
+    name.get_ref().eq_ignore_ascii_case("authorization")
 }
 
 struct Build<'s, 't> {
@@ -93,7 +98,56 @@ impl Build<'_, '_> {
         if let Some(replicas) = &table.replicas {
             service.replicas = self.number("replicas", replicas, 0, 10_000).unwrap_or_default();
         }
+        if let Some(auth) = &table.auth {
+            service.auth = self.auth(auth);
+        }
+        if let Some(headers) = &table.headers {
+            let headers = headers.iter().filter_map(|(name, secret)| Some((self.header(name)?, self.secret(secret)?)));
+            service.headers = headers.collect();
+        }
+        if let (Some(_), Some(name)) = (&service.auth, table.headers.iter().flat_map(BTreeMap::keys).find(|name| is_authorization(name))) {
+            self.wrong(name.span(), "a service has either `auth` or a header `Authorization`, not both");
+        }
         service
+    }
+
+    fn auth(&mut self, auth: &Spanned<AuthTable>) -> Option<Auth> {
+        let table = auth.get_ref();
+        match (&table.bearer, &table.basic) {
+            (Some(token), None) => self.secret(token).map(Auth::Bearer),
+            (None, Some(basic)) => match (&basic.get_ref().user, &basic.get_ref().password) {
+                (Some(user), Some(password)) => {
+                    if user.get_ref().contains(':') {
+                        self.wrong(user.span(), "`user` may hold no colon: it ends there (RFC 7617)");
+                    }
+                    Some(Auth::Basic { user: self.text("user", user), password: self.secret(password)? })
+                }
+                _ => {
+                    self.wrong(basic.span(), "`basic` needs `user` and `password`");
+                    None
+                }
+            },
+            _ => {
+                let hint = "`auth = { bearer = { env = \"TOKEN\" } }` or `auth = { basic = { user = \"ops\", password = { env = \"PASSWORD\" } } }`";
+                self.wrong_hint(auth.span(), "`auth` has exactly one of `bearer` and `basic`", hint);
+                None
+            }
+        }
+    }
+
+    /// The name of a header that may be set, in lower case.
+    fn header(&mut self, name: &Text) -> Option<String> {
+        match http::HeaderName::try_from(name.get_ref().as_str()) {
+            Ok(header) if !is_own(header.as_str()) => Some(header.as_str().to_owned()),
+            Ok(_) => {
+                self.wrong(name.span(), "this header belongs to the connection, and cannot be set");
+                None
+            }
+            Err(_) => {
+                self.wrong_hint(name.span(), "this is no header's name", "such as \"X-Api-Key\"");
+                None
+            }
+        }
     }
 
     fn environment(&mut self, name: &str, table: &EnvironmentTable, shared: &BTreeMap<String, Service>) -> Environment {

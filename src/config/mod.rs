@@ -66,6 +66,32 @@ pub struct Service {
     pub reads: Vec<String>,
     /// The usual number of replicas.
     pub replicas: u32,
+    /// Who asks, as far as the service knows.
+    pub auth: Option<Auth>,
+    /// Headers whose values are secrets, by their names in lower case.
+    pub headers: BTreeMap<String, SecretSource>,
+}
+
+/// What a service's `Authorization` header is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Auth {
+    /// A bearer token (RFC 6750).
+    Bearer(SecretSource),
+    /// A user with a password (RFC 7617).
+    Basic {
+        /// The user.
+        user: String,
+        /// Where the password is.
+        password: SecretSource,
+    },
+}
+
+impl Service {
+    /// Where its secrets are: of its `auth` first.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
+        let auth = self.auth.as_ref().map(|(Auth::Bearer(source) | Auth::Basic { password: source, .. })| source);
+        auth.into_iter().chain(self.headers.values())
+    }
 }
 
 /// A named set of targets.
@@ -91,6 +117,17 @@ pub struct Environment {
     pub databases: BTreeMap<String, Database>,
     /// Channels by name.
     pub channels: BTreeMap<String, Channel>,
+}
+
+impl Environment {
+    /// Where its secrets are: of services, databases, their readers and channels.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
+        let databases = self.databases.values();
+        let passwords = databases.clone().filter_map(|database| database.password.as_ref());
+        let readers = databases.filter_map(|database| database.reader.as_ref()?.password.as_ref());
+        let channels = self.channels.values().flat_map(|channel| [channel.webhook.as_ref(), channel.signing.as_ref()]);
+        self.services.values().flat_map(Service::secrets).chain(passwords).chain(readers).chain(channels.flatten())
+    }
 }
 
 /// How services and databases are reached.

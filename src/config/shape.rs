@@ -32,6 +32,22 @@ pub(super) struct ServiceTable {
     pub(super) tier: Option<Spanned<i64>>,
     pub(super) reads: Option<Vec<Text>>,
     pub(super) replicas: Option<Spanned<i64>>,
+    pub(super) auth: Option<Spanned<AuthTable>>,
+    pub(super) headers: Option<Named<Spanned<SecretTable>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct AuthTable {
+    pub(super) bearer: Option<Spanned<SecretTable>>,
+    pub(super) basic: Option<Spanned<BasicTable>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct BasicTable {
+    pub(super) user: Option<Text>,
+    pub(super) password: Option<Spanned<SecretTable>>,
 }
 
 #[derive(Default, Deserialize)]

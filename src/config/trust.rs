@@ -112,6 +112,7 @@ pub fn summary(config: &Config) -> Allowed {
             // What all environments share is said once.
             let place = if config.services.get(service).is_some_and(|shared| shared.url == settings.url) { "all" } else { name };
             allowed.destinations.extend(settings.url.iter().map(|url| format!("{place}: {service} at {url}")));
+            settings.secrets().for_each(|source| secret(service, Some(source)));
             let reads = settings.reads.iter().map(|path| format!("POST {path} at {service}"));
             allowed.reads.extend(reads);
         }

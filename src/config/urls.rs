@@ -33,7 +33,7 @@ pub(super) fn http(text: &str) -> Result<Url, Failure> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Failure::bad_argument("the URL holds credentials")
-            .hint("take them out: this file is no place for secrets, and headers are set where the call is made"));
+            .hint("take them out, and say where they are: `auth = { basic = { user = \"ops\", password = { env = \"NAME\" } } }`"));
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(wrong("the URL holds white space"));

@@ -48,6 +48,8 @@ pub static FUNCTIONS: &[&Function] = &[
     &http::http_patch::HTTP_PATCH,
     &http::http_post::HTTP_POST,
     &http::http_put::HTTP_PUT,
+    &http::metrics::METRICS,
+    &http::tcp_check::TCP_CHECK,
     &data::mongo::MONGO,
     &data::redis::REDIS,
     &data::sql::SQL,

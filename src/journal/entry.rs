@@ -191,7 +191,10 @@ pub struct Ending<'a> {
     pub failure: Option<Cow<'a, Failure>>,
 }
 
-/// An answer that stands beside the journal.
+/// The key of what stands in a line for a body beside the journal: `{ "$body": SHA-256, "bytes": N, "shape": … }`.
+pub const BODY: &str = "$body";
+
+/// An answer, or what was sent, that stands beside the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// SHA-256 of its bytes, which are JSON; its file's name.

@@ -1,4 +1,4 @@
-//! Answers too large or too private for a line: beside the journal, each named by the SHA-256 of its bytes.
+//! Answers and bodies too large or too private for a line: beside the journal, each named by the SHA-256 of its bytes.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::entry::Payload;
+use super::entry::{BODY, Payload};
 use super::folder::{cause, sync_folder};
 use super::hash::Hash;
 use crate::model::{Failure, Kind, Value};
@@ -27,6 +27,25 @@ pub fn shape(value: &Value) -> String {
         Value::Map(map) if map.is_empty() => "empty map".into(),
         Value::Map(map) => format!("map of {}", count(map.len(), "key")),
         other => other.type_name().into(),
+    }
+}
+
+/// The bodies that data of a line refers to.
+pub(super) fn bodies(data: &Value, found: &mut Vec<Payload>) {
+    match data {
+        Value::List(items) => items.iter().for_each(|item| bodies(item, found)),
+        Value::Map(map) => {
+            let reference = || {
+                let sha256 = map.get(BODY)?.as_str()?.parse().ok()?;
+                let bytes = u64::try_from(map.get("bytes")?.as_int()?).ok()?;
+                Some(Payload { sha256, bytes, shape: map.get("shape")?.as_str()?.to_owned() })
+            };
+            match reference() {
+                Some(payload) => found.push(payload),
+                None => map.values().for_each(|item| bodies(item, found)),
+            }
+        }
+        _ => {}
     }
 }
 
@@ -89,7 +108,7 @@ impl Store {
     }
 }
 
-fn path(folder: &Path, sha256: Hash) -> PathBuf {
+pub(super) fn path(folder: &Path, sha256: Hash) -> PathBuf {
     folder.join(format!("{sha256}.json"))
 }
 

@@ -120,12 +120,20 @@ pub fn verify(path: &Path) -> Result<Verification, Failure> {
     let mut input = BufReader::with_capacity(64 << 10, File::open(path).map_err(unreadable)?);
     let scan = chain::scan(&mut input, &by_line, &mut |link| {
         denied = denied.or_else(|| anchors.iter().find(|anchor| anchor.line == link.number && anchor.sha256 != link.hash));
-        let payload = match link.entry {
-            Entry::Call(call) => call.end.payload,
+        let mut found = Vec::new();
+        let answer = match link.entry {
+            Entry::Call(call) => {
+                payload::bodies(&call.call.args, &mut found);
+                call.end.payload
+            }
+            Entry::Intent(intent) => {
+                [&intent.call.args, &intent.operation, &intent.inverse].into_iter().for_each(|data| payload::bodies(data, &mut found));
+                None
+            }
             Entry::Outcome(outcome) => outcome.end.payload,
             _ => None,
         };
-        referred.extend(payload.map(|payload| (payload.sha256, payload)));
+        referred.extend(found.into_iter().chain(answer).map(|payload| (payload.sha256, payload)));
     });
     let scan = scan.map_err(unreadable)?;
 

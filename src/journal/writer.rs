@@ -12,7 +12,7 @@ use super::entry::{End, Entry, Header, LineRef, Payload};
 use super::folder::{self, lost};
 use super::hash::Hash;
 use super::line::{self, TimeText};
-use super::payload::Store;
+use super::payload::{self, Store};
 use super::{FORMAT, anchor};
 use crate::model::{Failure, Kind, Value};
 
@@ -138,6 +138,11 @@ impl Writer {
             }
             failure
         })
+    }
+
+    /// Where a payload stands.
+    pub fn payload_path(&self, payload: &Payload) -> PathBuf {
+        payload::path(self.payloads.folder(), payload.sha256)
     }
 
     /// Writes the last line; nothing can be appended after it.

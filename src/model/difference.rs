@@ -6,13 +6,16 @@ use super::{Map, Value, text};
 const PATH: usize = 80;
 const VALUE: usize = 60;
 
-/// `spec.replicas: 3 → 7` for each field that differs; of a message, which has no fields before, its text.
+/// `spec.replicas: 3 → 7` for each field that differs; of what has no fields before, what it has; of a message its text.
 pub fn lines(before: &Value, after: &Value) -> Vec<String> {
     let none = Map::new();
     let old = before.as_map().unwrap_or(&none);
     let Some(new) = after.as_map() else { return vec![format!("{} → {}", shown(before), shown(after))] };
     if let (Value::Null, Some(said)) = (before, new.get("text").and_then(Value::as_str)) {
         return vec![format!("{:?}", text::short(said, PATH))];
+    }
+    if *before == Value::Null {
+        return new.iter().map(|(key, value)| format!("{}: {}", text::short(key, PATH), shown(value))).collect();
     }
     let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
     keys.filter(|key| old.get(*key) != new.get(*key))
@@ -44,6 +47,7 @@ mod tests {
         let after = map! { "spec.replicas" => 7, "same" => true, "new\u{1b}" => map! { "a" => 1 } };
         assert_eq!(lines(&before, &after), ["gone: x → (none)", "spec.replicas: 3 → 7", "new\\u{1b}: (none) → {\"a\":1}"]);
         assert_eq!(lines(&Value::Null, &map! { "text" => "All is\nwell" }), ["\"All is\\\\nwell\""]);
+        assert_eq!(lines(&Value::Null, &map! { "method" => "POST" }), ["method: POST"]);
         assert_eq!(lines(&before, &before), [""; 0]);
     }
 }

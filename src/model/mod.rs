@@ -4,6 +4,7 @@ pub mod call;
 pub mod difference;
 pub mod duration;
 pub mod failure;
+pub mod headers;
 mod map;
 pub mod operation;
 pub mod resource;

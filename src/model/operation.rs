@@ -1,5 +1,6 @@
 //! Operations: the primitive reads and writes that every call lowers to.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,12 @@ pub enum Read {
     /// One health check over HTTP. An unhealthy or unreachable service is an answer, not a failure:
     /// `#{ ok, status, latency_ms, error, timings }`; `latency_ms` is the time until the answer or the failure.
     Health(HttpRequest),
+    /// Samples of an exposition in Prometheus' text format or OpenMetrics: a list of
+    /// `#{ name, labels, value, type, help?, timestamp_ms? }`, in their order there.
+    Metrics(MetricsQuery),
+    /// One TCP connection, made and closed. One that cannot be made is an answer, not a failure:
+    /// `#{ ok, latency_ms, address, error }`.
+    Tcp(TcpCheck),
     /// One SQL statement that only reads: `#{ columns: […], rows: [#{…}] }`.
     Sql(Statement),
     /// One MongoDB command document that only reads: the server's reply.
@@ -372,8 +379,12 @@ pub struct HttpRequest {
     pub headers: Vec<(String, Value)>,
     /// The body, if any: text as it is, anything else as JSON; secrets are opened by the connector.
     pub body: Option<Value>,
-    /// Statuses that are no failure; none for 200 to 299, and for any where the request only reads.
+    /// Statuses that are no failure; none for 200 to 299. Where the request only reads, others are an answer too.
     pub ok_status: Option<Vec<i64>>,
+    /// JSON pointers (RFC 6901) into the answer's body: what stands there becomes a secret before anybody sees it.
+    pub seal: Vec<String>,
+    /// The file that the body of an answer whose status is fine is streamed to, if any.
+    pub save: Option<Save>,
     /// The longest wait, connecting and reading included.
     pub timeout: Duration,
 }
@@ -391,6 +402,32 @@ impl HttpRequest {
             None => format!("{scheme}://{place}/{path}"),
         }
     }
+}
+
+/// Which samples of an exposition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsQuery {
+    /// The request for the exposition.
+    pub request: HttpRequest,
+    /// A family's name or a sample's own; none for all.
+    pub name: Option<String>,
+    /// Labels that the samples have, with these values.
+    pub labels: Vec<(String, String)>,
+    /// At most so many samples; more is `too_large`.
+    pub limit: u64,
+}
+
+/// A TCP connection that is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpCheck {
+    /// What the script names.
+    pub target: String,
+    /// A name, or an address; IPv6 without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The longest wait.
+    pub timeout: Duration,
 }
 
 /// One SQL statement.
@@ -469,6 +506,11 @@ pub struct Prepared {
 }
 
 impl Read {
+    /// Whether fields of the answer become secrets.
+    pub fn seals(&self) -> bool {
+        matches!(self, Read::Http(request) if !request.seal.is_empty())
+    }
+
     /// The longest wait for the answer.
     pub fn timeout(&self) -> Duration {
         match self {
@@ -478,6 +520,8 @@ impl Read {
             Read::Exec(exec) => exec.run.timeout,
             Read::Command(command) => command.run.timeout,
             Read::Http(request) | Read::Health(request) => request.timeout,
+            Read::Metrics(query) => query.request.timeout,
+            Read::Tcp(check) => check.timeout,
             Read::Sql(statement) => statement.timeout,
             Read::Mongo { timeout, .. } | Read::Redis { timeout, .. } => *timeout,
         }
@@ -519,6 +563,21 @@ impl Write {
             Write::Command(command) => command.run.argv.first().cloned().unwrap_or_default(),
             Write::Send(message) => message.channel.clone(),
         }
+    }
+
+    /// What of it may hold personal data: its content stands beside the journal, and lines and people get its shape.
+    pub fn body(&self) -> Option<Cow<'_, Value>> {
+        match self {
+            Write::Http(request) => request.body.as_ref().map(Cow::Borrowed),
+            Write::Exec(exec) => exec.run.stdin.as_ref().map(Cow::Borrowed),
+            Write::Command(command) => command.run.stdin.as_ref().map(Cow::Borrowed),
+            Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } | Write::Send(_) => None,
+        }
+    }
+
+    /// Whether fields of the answer become secrets.
+    pub fn seals(&self) -> bool {
+        matches!(self, Write::Http(request) if !request.seal.is_empty())
     }
 
     /// Whether a rehearsal can tell what its answer would be.

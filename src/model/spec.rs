@@ -110,7 +110,8 @@ pub enum Type {
     List,
     /// A map.
     Map,
-    /// What is sent as it is: text, or a map or an array as JSON, secrets among it. Its shape is on record, not its content.
+    /// What is sent as it is: text, or a map or an array as JSON, secrets among it. Lines hold its shape and its SHA-256; its
+    /// content stands beside the journal.
     Body,
     /// A patch: a map, or an array of operations.
     Patch,
@@ -434,11 +435,7 @@ impl Spec {
     /// Errors are `bad_argument` and name the parameter, or the nearest right option.
     pub fn bind(&self, mut values: Vec<Value>) -> Result<Args, Failure> {
         let required = self.params.iter().filter(|param| param.required).count();
-        let surplus = values.len() > self.params.len();
-        let options = match values.last() {
-            Some(Value::Map(_)) if surplus || self.last_is_options(values.len()) => values.pop(),
-            _ => None,
-        };
+        let options = if self.has_options(&values) { values.pop() } else { None };
         if values.len() < required || values.len() > self.params.len() {
             return Err(self.wrong_count(values.len()));
         }
@@ -491,6 +488,12 @@ impl Spec {
                 .params
                 .get(count - 1)
                 .is_none_or(|param| !matches!(param.ty, Type::Map | Type::Patch | Type::Body | Type::Any | Type::Data | Type::Services))
+    }
+
+    /// Whether the last of these arguments is the options map.
+    pub fn has_options(&self, values: &[Value]) -> bool {
+        let surplus = values.len() > self.params.len();
+        matches!(values.last(), Some(Value::Map(_))) && (surplus || self.last_is_options(values.len()))
     }
 
     /// The error of a number of arguments, options apart, that it does not take.

@@ -185,6 +185,49 @@ pub fn may_ask(environment: &Environment, url: &str) -> Result<(), Failure> {
     Egress::new(environment).check(url).map(drop)
 }
 
+/// Whether an environment declares a host: as a service's, a database's, or in an `allow`. `denied` otherwise, and for addresses
+/// that are never connected to.
+pub fn may_connect(environment: &Environment, host: &str) -> Result<(), Failure> {
+    if let Some((ip, why)) = host.parse::<IpAddr>().ok().and_then(|ip| Some((ip, forbidden(ip)?))) {
+        return Err(Refusal::Forbidden(ip.to_string(), why).failure());
+    }
+    let databases = environment.databases.values().flat_map(|database| endpoints(&database.url));
+    let urls =
+        environment.services.values().filter_map(|service| service.url.as_deref()).chain(environment.allow.iter().map(String::as_str));
+    let hosts = databases.chain(urls.flat_map(endpoints)).map(|(host, _)| host);
+    if hosts.into_iter().any(|declared| declared.eq_ignore_ascii_case(host)) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Denied, format!("{host} is not among the hosts that the environment `{}` may connect to", environment.name))
+        .hint(format!("declare it as a service or a database, or add its URL to `allow` of [environments.{}]", environment.name)))
+}
+
+/// The hosts and ports of an address of a service or database; IPv6 without brackets. The port is the scheme's usual one where none
+/// stands there, and none where the scheme has none.
+pub fn endpoints(url: &str) -> Vec<(String, Option<u16>)> {
+    let Some((scheme, rest)) = url.split_once("://") else { return Vec::new() };
+    let usual = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        "postgres" | "postgresql" => Some(5432),
+        "mongodb" => Some(27017),
+        "redis" | "rediss" => Some(6379),
+        "scylla" | "cassandra" | "cql" => Some(9042),
+        _ => None,
+    };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let endpoint = |text: &str| match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (bare(host), port.parse().ok().or(usual)),
+        _ => (bare(text), usual),
+    };
+    hosts.split(',').filter(|host| !host.is_empty()).map(endpoint).collect()
+}
+
+fn bare(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +275,34 @@ mod tests {
         }
         for url in ["ftp://open.example.com/", "open.example.com", "https://me:pw@open.example.com/", "file:///etc/passwd"] {
             assert_eq!(egress.check(url).unwrap_err().kind, Kind::BadArgument, "{url}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_read_from_all_sorts_of_addresses() {
+        let one = |url: &str| endpoints(url).into_iter().map(|(host, port)| format!("{host} {port:?}")).collect::<Vec<_>>().join(", ");
+        for (url, found) in [
+            ("http://api:8080/base", "api Some(8080)"),
+            ("https://api", "api Some(443)"),
+            ("postgres://ops@[::1]:5433/db?sslmode=require", "::1 Some(5433)"),
+            ("mongodb://ops@a:1,b/db", "a Some(1), b Some(27017)"),
+            ("redis://127.0.0.1", "127.0.0.1 Some(6379)"),
+            ("mongodb+srv://cluster.example/db", "cluster.example None"),
+            ("", ""),
+        ] {
+            assert_eq!(one(url), found, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_declared_hosts_are_connected_to() {
+        let mut environment =
+            Environment { name: "prod".into(), allow: vec!["https://status.example.com/x".into()], ..Environment::default() };
+        let service = Service { url: Some("http://169.254.169.254".into()), ..Service::default() };
+        environment.services.insert("metadata".into(), service);
+        assert_eq!(may_connect(&environment, "STATUS.example.com"), Ok(()));
+        for host in ["example.com", "127.0.0.1", "169.254.169.254", "::ffff:169.254.169.254", ""] {
+            assert_eq!(may_connect(&environment, host).unwrap_err().kind, Kind::Denied, "{host}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! The command line that says the same as a write, so that a person could go on by hand.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{ChannelKind, Environment, SecretSource};
+use crate::config::{Auth, ChannelKind, Environment, SecretSource};
 use crate::model::operation::{
     Command, Exec, HttpRequest, Invocation, LogAnswer, LogQuery, LogSource, Message, PatchVerb, Selection, Since,
 };
@@ -37,9 +39,9 @@ pub fn of(write: &Write, environment: &Environment) -> String {
             format!("{} delete {object}{} --wait=false", kubectl(environment, object), grace.unwrap_or_default())
         }
         Write::Evict { object, grace, .. } => eviction(object, *grace, environment),
-        Write::Http(request) => http(request),
-        Write::Exec(exec) => self::exec(exec, environment),
-        Write::Command(command) => self::command(command),
+        Write::Http(request) => http(request, environment, None),
+        Write::Exec(exec) => self::exec(exec, environment, None),
+        Write::Command(command) => self::command(command, None),
         Write::Send(message) => webhook(message, environment),
     }
 }
@@ -67,6 +69,16 @@ fn eviction(object: &ObjectRef, grace: Option<Duration>, environment: &Environme
     format!("echo {} | {} create --raw {path} -f -", quote(&inert_json(&body.to_string())), client(environment))
 }
 
+/// The same for a write whose body stands in a file: JSON, in which a text body is a string.
+pub fn beside(write: &Write, environment: &Environment, body: &Path) -> String {
+    match write {
+        Write::Http(request) => http(request, environment, Some(body)),
+        Write::Exec(exec) => self::exec(exec, environment, Some(body)),
+        Write::Command(command) => self::command(command, Some(body)),
+        _ => of(write, environment),
+    }
+}
+
 /// The kubectl, curl, psql, mongosh or redis-cli line for a read in an environment.
 pub fn of_read(read: &Read, environment: &Environment) -> String {
     match read {
@@ -76,10 +88,19 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         Read::PodMetrics(selection) => format!("{} top pods{}", client(environment), chosen(selection)),
         Read::ClusterInfo => format!("{} cluster-info", client(environment)),
         Read::Logs(query) => logs(query, environment),
-        Read::Exec(exec) => self::exec(exec, environment),
-        Read::Command(command) => self::command(command),
-        Read::Http(request) => http(request),
+        Read::Exec(exec) => self::exec(exec, environment, None),
+        Read::Command(command) => self::command(command, None),
+        Read::Http(request) => http(request, environment, None),
         Read::Health(request) => format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {}", quote(&request.url)),
+        Read::Metrics(query) => {
+            let mut line = http(&query.request, environment, None);
+            let labels = query.labels.iter().map(|(name, value)| format!("{name}={}", Value::from(value.as_str())));
+            for wanted in query.name.iter().cloned().chain(labels) {
+                line.push_str(&format!(" | grep -F {}", quote(&wanted)));
+            }
+            line
+        }
+        Read::Tcp(check) => format!("nc -vz -w {} {} {}", check.timeout.as_secs().max(1), quote(&check.host), check.port),
         Read::Sql(statement) => {
             let url = quote(&address(environment, &statement.database));
             if statement.params.is_empty() {
@@ -130,21 +151,106 @@ fn literal(value: &Value) -> String {
     }
 }
 
-/// A header for curl; what is secret stands there by where it is from.
-fn header(name: &str, value: &Value) -> String {
-    format!(" -H {}", quote(&format!("{name}: {}", shown(value))))
+/// A secret as a shell reads it, within double quotes; by the name of where it is from if only this program can open it.
+fn opened(name: &str) -> String {
+    match name.split_once(':') {
+        Some(("env", variable)) => format!("${{{variable}}}"),
+        Some(("file", path)) => format!("$(cat {})", quote(path)),
+        _ => format!("<{}>", doubled(name)),
+    }
 }
 
-fn http(request: &HttpRequest) -> String {
+/// Where a configured secret is, as a shell reads it within double quotes.
+fn source(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(name) => format!("${{{name}}}"),
+        SecretSource::File(path) => format!("$(cat {})", quote(&path.display().to_string())),
+        SecretSource::Command(argv) => format!("$({})", argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")),
+        SecretSource::Kubernetes(name) => format!("${{{}}}", format!("SECRET_{name}").to_uppercase().replace(['/', '-', '.'], "_")),
+    }
+}
+
+/// Text that means itself within a shell's double quotes.
+fn doubled(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '"' | '\\' | '$' | '`') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A header for curl; what is secret stands there by where it is from.
+fn header(name: &str, value: &Value) -> String {
+    let part = |value: &Value| match value {
+        Value::Secret(secret) => opened(secret.name()),
+        Value::Str(text) => doubled(text),
+        other => doubled(&other.to_string()),
+    };
+    match value {
+        Value::Secret(_) => format!(" -H \"{}: {}\"", doubled(name), part(value)),
+        Value::List(parts) => format!(" -H \"{}: {}\"", doubled(name), parts.iter().map(part).collect::<String>()),
+        Value::Str(text) => format!(" -H {}", quote(&format!("{name}: {text}"))),
+        other => format!(" -H {}", quote(&format!("{name}: {other}"))),
+    }
+}
+
+/// What a service's configuration adds to the headers that are given.
+fn configured(request: &HttpRequest, environment: &Environment) -> String {
+    let Some(service) = request.service.as_ref().and_then(|name| environment.services.get(name)) else { return String::new() };
+    let given = |name: &str| request.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let auth = match service.auth.as_ref().filter(|_| !given("authorization")) {
+        Some(Auth::Bearer(token)) => format!(" -H \"Authorization: Bearer {}\"", source(token)),
+        Some(Auth::Basic { user, password }) => format!(" -u \"{}:{}\"", doubled(user), source(password)),
+        None => String::new(),
+    };
+    let others = service.headers.iter().filter(|(name, _)| !given(name));
+    others.fold(auth, |text, (name, value)| format!("{text} -H \"{}: {}\"", doubled(name), source(value)))
+}
+
+fn http(request: &HttpRequest, environment: &Environment, beside: Option<&Path>) -> String {
     let headers: String = request.headers.iter().map(|(name, value)| header(name, value)).collect();
-    let method = if request.method == "GET" { String::new() } else { format!(" -X {}", request.method) };
-    let body = request.body.as_ref().map(|body| match body {
-        Value::Str(text) => text.clone(),
-        Value::Secret(secret) => format!("<{}>", secret.name()),
-        other => inert_json(&named(other).to_string()).into_owned(),
-    });
-    let body = body.map(|body| format!(" --data-raw {}", quote(&body))).unwrap_or_default();
-    format!("curl -sS{method}{headers}{body} {}", quote(&request.url))
+    let headers = format!("{}{headers}", configured(request, environment));
+    let method = match request.method {
+        "GET" => String::new(),
+        "HEAD" => " -I".to_owned(),
+        method => format!(" -X {method}"),
+    };
+    let text = matches!(request.body, Some(Value::Str(_) | Value::Secret(_)));
+    let (before, body) = match (&request.body, beside) {
+        (None, _) => (String::new(), String::new()),
+        (Some(body), Some(path)) if text => (fed(body, path), " --data-binary @-".to_owned()),
+        (Some(_), Some(path)) => (String::new(), format!(" --data-binary @{}", quote(&path.display().to_string()))),
+        (Some(Value::Str(text)), None) => (String::new(), format!(" --data-raw {}", quote(text))),
+        (Some(body), None) => (String::new(), format!(" --data-raw {}", quote(&inert_json(&named(body).to_string())))),
+    };
+    let secrets = request.body.as_ref().map(secrets).filter(|names| !names.is_empty());
+    let after = secrets.map(|names| format!("  # first put in its secrets: {}", names.join(", "))).unwrap_or_default();
+    let save = request.save.as_ref().map(|save| format!(" -o {}", quote(&save.shown))).unwrap_or_default();
+    format!("{before}curl -sS{method}{headers}{body}{save} {}{after}", quote(&request.url))
+}
+
+/// What gives a body that stands in a file to the standard input of what follows.
+fn fed(body: &Value, path: &Path) -> String {
+    let reader = if matches!(body, Value::Str(_) | Value::Secret(_)) { "jq -j ." } else { "cat" };
+    format!("{reader} {} | ", quote(&path.display().to_string()))
+}
+
+/// Where the secrets in a value are from, each once.
+fn secrets(value: &Value) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    fn walk(value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Secret(secret) => drop(names.insert(secret.name().to_owned())),
+            Value::List(items) => items.iter().for_each(|item| walk(item, names)),
+            Value::Map(map) => map.values().for_each(|item| walk(item, names)),
+            _ => {}
+        }
+    }
+    walk(value, &mut names);
+    names.into_iter().collect()
 }
 
 /// A value whose secrets are where they are from.
@@ -158,26 +264,27 @@ fn named(value: &Value) -> Value {
 }
 
 /// A program's words, what it reads and where its output goes, as a shell says it; `program` stands before the words.
-fn run(program: &str, run: &Invocation) -> String {
+fn run(program: &str, run: &Invocation, beside: Option<&Path>) -> String {
     let words: Vec<String> = run.argv.iter().map(|text| word(text)).collect();
-    let input = run.stdin.as_ref().map(|stdin| match stdin {
-        Value::Str(text) => format!("printf %s {} | ", word(text)),
-        Value::Secret(secret) => format!("printf %s {} | ", quote(&format!("<{}>", secret.name()))),
-        other => format!("printf %s {} | ", quote(&inert_json(&named(other).to_string()))),
+    let input = run.stdin.as_ref().map(|stdin| match (stdin, beside) {
+        (Value::Secret(secret), _) => format!("printf %s {} | ", quote(&format!("<{}>", secret.name()))),
+        (body, Some(path)) => fed(body, path),
+        (Value::Str(text), None) => format!("printf %s {} | ", word(text)),
+        (other, None) => format!("printf %s {} | ", quote(&inert_json(&named(other).to_string()))),
     });
     let output = run.save.as_ref().map(|save| format!(" > {}", quote(&save.shown))).unwrap_or_default();
     format!("{}{program}{}{output}", input.unwrap_or_default(), words.join(" "))
 }
 
-fn exec(exec: &Exec, environment: &Environment) -> String {
+fn exec(exec: &Exec, environment: &Environment, beside: Option<&Path>) -> String {
     let input = if exec.run.stdin.is_some() { " -i" } else { "" };
     let client = client(environment);
-    run(&format!("{client} -n {} exec{input} {} -c {} -- ", exec.namespace, quote(&exec.pod), quote(&exec.container)), &exec.run)
+    run(&format!("{client} -n {} exec{input} {} -c {} -- ", exec.namespace, quote(&exec.pod), quote(&exec.container)), &exec.run, beside)
 }
 
-fn command(command: &Command) -> String {
+fn command(command: &Command, beside: Option<&Path>) -> String {
     let env: String = command.env.iter().map(|(name, value)| format!("{name}={} ", word(&shown(value)))).collect();
-    let line = run(&env, &command.run);
+    let line = run(&env, &command.run, beside);
     match &command.shown_cwd {
         Some(cwd) => format!("(cd {} && {line})", quote(cwd)),
         None => line,

@@ -9,6 +9,8 @@ mod failures;
 mod headers;
 mod invocation;
 pub mod local;
+mod masking;
+mod metrics;
 pub mod noted;
 pub mod objects;
 pub mod prepare;
@@ -16,6 +18,7 @@ mod quantity;
 pub mod real;
 pub mod rehearsal;
 pub mod save;
+mod seal;
 pub mod slack;
 pub mod status;
 pub mod world;
@@ -25,7 +28,7 @@ use crate::model::{Answer, Failure, Prepared, Read, Secret, Value, Write};
 
 pub use cancel::Cancel;
 pub use clock::Clock;
-pub use egress::may_ask;
+pub use egress::{endpoints, may_ask, may_connect};
 pub use quantity::quantity;
 
 /// What accompanies an operation: how it is cancelled, and where it says what it is doing.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::objects::{self, Difference, is_controlled, leaves, path_text, recreatable, seal_secret};
 use super::{Cx, Observe, equivalent};
+use crate::journal::shape;
 use crate::model::operation::{Freshness, PatchKind, PatchVerb, Selection};
 use crate::model::{Answer, Failure, Key, Kind, Map, ObjectRef, Prepared, Provenance, Read, ResourceKind, Value, Write};
 
@@ -49,7 +50,10 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
             Ok(removal(observe, op, current))
         }
         Write::Http(request) => {
-            let after = crate::map! { "method" => request.method, "body" => request.body.clone() };
+            let mut after = crate::map! { "method" => request.method };
+            if let Some(body) = &request.body {
+                after.set(&["body"], shape(body).into());
+            }
             Ok(Prepared { after, ..bare(observe, op) })
         }
         Write::Exec(exec) => {

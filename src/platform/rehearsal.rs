@@ -68,7 +68,7 @@ impl<B: Observe> Rehearsal<B> {
             Read::Objects(selection) => matches!(selection.kind.singular, "pod" | "replicaset" | "event" | "endpoints"),
             Read::ClusterInfo | Read::Variable { .. } | Read::File(_) => false,
             Read::Logs(_) | Read::PodMetrics(_) | Read::NodeMetrics(_) | Read::Http(_) | Read::Health(_) => true,
-            Read::Exec(_) | Read::Command(_) => true,
+            Read::Metrics(_) | Read::Tcp(_) | Read::Exec(_) | Read::Command(_) => true,
             Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => true,
         };
         about_running && self.running_altered.load(Ordering::Relaxed)

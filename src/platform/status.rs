@@ -26,12 +26,17 @@ pub(super) fn changed(answer: Value, request: &HttpRequest) -> Result<Value, Fai
     })
 }
 
+/// Whether a status is no failure: 2xx, or one of those that are listed.
+pub(super) fn is_fine(status: i64, ok_status: Option<&[i64]>) -> bool {
+    ok_status.map_or((200..300).contains(&status), |listed| listed.contains(&status))
+}
+
 fn status(answer: &Value) -> i64 {
     answer.int_at(&["status"]).unwrap_or(0)
 }
 
 fn fine(answer: Value, status: i64, target: &str, ok_status: Option<&[i64]>, most: usize) -> Result<Value, Failure> {
-    if ok_status.map_or((200..300).contains(&status), |listed| listed.contains(&status)) {
+    if is_fine(status, ok_status) {
         return Ok(answer);
     }
     let kind = match status {

@@ -211,3 +211,26 @@ error: `url`: the URL holds a password
     let url = format!("{PROD}databases.db]\nurl = \"postgres://ops:hunter2@db/x\"");
     assert_eq!(error(&url).render(&Renderer::plain()), expected);
 }
+
+#[test]
+fn credentials_of_services_are_checked() {
+    let token = "auth = { bearer = { env = \"TOKEN\" } }";
+    for (lines, says) in [
+        ("auth = { bearer = \"hunter2hunter2\" }", "expected a secret's source, found a string"),
+        ("auth = { baerer = { env = \"X\" } }", "unknown key `baerer` in [services.api]; did you mean `bearer`?"),
+        ("auth = {}", "`auth` has exactly one of `bearer` and `basic`"),
+        ("auth = { bearer = { env = \"A\" }, basic = { user = \"b\", password = { env = \"C\" } } }", "`auth` has exactly one of"),
+        ("auth = { basic = { user = \"ops\" } }", "`basic` needs `user` and `password`"),
+        ("auth = { basic = { user = \"o:ps\", password = { env = \"C\" } } }", "`user` may hold no colon"),
+        ("headers = { \"X Key\" = { env = \"A\" } }", "this is no header's name"),
+        ("headers = { Host = { env = \"A\" } }", "this header belongs to the connection, and cannot be set"),
+        ("headers = { X-Key = {} }", "a secret's source has exactly one of `env`, `file`, `command`, `kubernetes`"),
+        (&format!("{token}\nheaders = {{ authorization = {{ env = \"A\" }} }}"), "either `auth` or a header `Authorization`, not both"),
+    ] {
+        let found = error(&format!("[services.api]\nurl = \"http://api\"\n{lines}")).to_string();
+        assert!(found.contains(says) && !found.contains("hunter2"), "{lines}\n{found}");
+    }
+    // What holds a token is no variable to be shown.
+    let public = error(&format!("[services.api]\nurl = \"http://api\"\n{token}\n[environment]\npublic = [\"TOKEN\"]")).to_string();
+    assert!(public.contains("TOKEN"), "{public}");
+}

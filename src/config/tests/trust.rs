@@ -165,6 +165,22 @@ fn an_authority_is_trusted_as_it_was() {
 }
 
 #[test]
+fn a_service_s_credentials_are_shown_for_each_place_that_they_go_to() {
+    let auth = "reads = [\"/search\"]\nauth = { basic = { user = \"ops\", password = { command = [\"./pw.sh\"] } } }\nheaders = { X-Key = { env = \"KEY\" } }";
+    let place = Place::new(&FILE.replace("reads = [\"/search\"]", auth));
+    fs::write(place.project.join("pw.sh"), "echo one").unwrap();
+    let config = place.load().unwrap();
+    let allowed = summary(&config);
+    let secrets: Vec<&str> = allowed.secrets.iter().map(String::as_str).collect();
+    assert_eq!(secrets, ["prod: env:KEY (for api)", "staging: env:KEY (for api)"]);
+    assert!(allowed.commands.iter().any(|line| line.starts_with("staging: [\"./pw.sh\"] (for api), ./pw.sh: SHA-256 ")), "{allowed:?}");
+    config.trust(now()).unwrap();
+    place.load().unwrap().check_trust().unwrap();
+    fs::write(place.project.join("pw.sh"), "echo two").unwrap();
+    assert_eq!(place.load().unwrap().check_trust().unwrap_err().kind, Kind::Denied);
+}
+
+#[test]
 fn a_file_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return; // Only root can give a file away.

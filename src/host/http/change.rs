@@ -5,7 +5,7 @@ use crate::call::{Cx, Done};
 use crate::model::operation::HttpRequest;
 use crate::model::spec::{Args, Opt, Type};
 use crate::model::{Failure, Kind, Read, Value, Write};
-use crate::platform::status;
+use crate::platform::{self, status};
 
 /// The option of an answer that is assumed.
 pub(super) const ASSUME: Opt = Opt { name: "assume", ty: Type::Map, default: "", help: "what a rehearsal goes on with as the answer" };
@@ -13,6 +13,14 @@ pub(super) const ASSUME: Opt = Opt { name: "assume", ty: Type::Map, default: "",
 /// The option of a tier.
 pub(super) const TIER: Opt =
     Opt { name: "tier", ty: Type::Choice(&["severe"]), default: "", help: "raises the tier; such requests are moderate by themselves" };
+
+/// The option of a key by which a server knows a request that it has done.
+pub(super) const IDEMPOTENCY_KEY: Opt = Opt {
+    name: "idempotency_key",
+    ty: Type::Bool,
+    default: "false",
+    help: "sends an `Idempotency-Key` made of the run and the call, so that a server which knows it does the same call once only",
+};
 
 /// The option of a wait.
 pub(super) const TIMEOUT: Opt =
@@ -68,8 +76,17 @@ fn made(method: &'static str, args: &Args, cx: &Cx<'_>) -> Result<HttpRequest, F
             args.spec().name
         )));
     }
+    // A rehearsal sends nothing, and must be refused as the run itself would be.
+    platform::may_ask(cx.environment(), &request.url).map_err(|failure| failure.on(args.str(0)))?;
     request.ok_status = args.option_ints("ok_status");
     request.headers = request::headers(args, request.body.as_ref());
+    if method != "DELETE" {
+        request.seal = request::seal(args)?;
+    }
+    let given = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("idempotency-key"));
+    if matches!(method, "POST" | "PATCH") && args.option_bool("idempotency_key") && !given {
+        request.headers.push(("idempotency-key".to_owned(), format!("{}-{}", cx.run_id(), cx.call().id).into()));
+    }
     Ok(request)
 }
 

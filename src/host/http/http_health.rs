@@ -59,6 +59,8 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
             headers: Vec::new(),
             body: None,
             ok_status: None,
+            seal: Vec::new(),
+            save: None,
             timeout,
         }));
     }

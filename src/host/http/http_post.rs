@@ -29,6 +29,8 @@ pub static HTTP_POST: Function = Function {
                 default: "",
                 help: "says that it only reads; that holds where the service's `reads` in runbook.toml lists the path",
             },
+            request::SEAL,
+            change::IDEMPOTENCY_KEY,
             change::ASSUME,
             change::TIER,
             change::TIMEOUT,

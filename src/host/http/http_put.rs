@@ -20,7 +20,7 @@ pub static HTTP_PUT: Function = Function {
                 help: "text, or a map or an array, which is sent as JSON; \"\" for none",
             },
         ],
-        options: &[request::HEADERS, request::OK_STATUS, change::ASSUME, change::TIER, change::TIMEOUT],
+        options: &[request::HEADERS, request::OK_STATUS, request::SEAL, change::ASSUME, change::TIER, change::TIMEOUT],
         returns: change::RETURNS,
         tier: Tier::Moderate,
         keep: Keep::Payload,

@@ -7,4 +7,6 @@ pub mod http_health;
 pub mod http_patch;
 pub mod http_post;
 pub mod http_put;
+pub mod metrics;
 pub mod request;
+pub mod tcp_check;

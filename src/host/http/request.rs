@@ -9,11 +9,35 @@ use crate::model::spec::{Args, Opt, Type};
 use crate::model::{Failure, Value};
 
 /// The option of headers.
-pub const HEADERS: Opt = Opt { name: "headers", ty: Type::Map, default: "", help: "header names and values; values may be secrets" };
+pub const HEADERS: Opt = Opt {
+    name: "headers",
+    ty: Type::Map,
+    default: "",
+    help: "header names and values; a value may be a secret, or an array of texts and secrets that are put together: `[\"Bearer \", token]`",
+};
 
 /// The option of statuses.
 pub const OK_STATUS: Opt =
     Opt { name: "ok_status", ty: Type::Ints, default: "", help: "statuses that are no failure, instead of 200 to 299" };
+
+/// The option of secrets in an answer.
+pub const SEAL: Opt = Opt {
+    name: "seal",
+    ty: Type::Strings,
+    default: "",
+    help: "JSON pointers into the answer's body, such as \"/token\": what stands there becomes a secret before it is seen or recorded",
+};
+
+/// The pointers of the option `seal`. Errors are `bad_argument`.
+pub fn seal(args: &Args) -> Result<Vec<String>, Failure> {
+    let pointers: Vec<String> =
+        args.option("seal").and_then(Value::as_list).into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect();
+    match pointers.iter().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
+        Some(pointer) => Err(Failure::bad_argument(format!("`seal`: {pointer:?} is no JSON pointer"))
+            .hint(format!("a pointer begins with a slash: \"/{pointer}\""))),
+        None => Ok(pointers),
+    }
+}
 
 /// The configured service of that name; the error names the nearest.
 pub fn known<'a>(environment: &'a Environment, name: &str) -> Result<&'a Service, Failure> {
@@ -46,7 +70,7 @@ pub fn to(cx: &Cx<'_>, method: &'static str, target: &str, timeout: Duration) ->
         let (_, url) = self::service(cx, name)?;
         (Some(name.to_owned()), join(url, path))
     };
-    Ok(HttpRequest { service, method, url, headers: Vec::new(), body: None, ok_status: None, timeout })
+    Ok(HttpRequest { service, method, url, headers: Vec::new(), body: None, ok_status: None, seal: Vec::new(), save: None, timeout })
 }
 
 /// The headers that a script gives, and the body's type where it gives none.

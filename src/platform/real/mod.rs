@@ -13,6 +13,7 @@ mod resolve;
 mod runtime;
 mod sources;
 pub mod survey;
+mod tcp;
 mod tls;
 
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use super::clock::{MachineClock, cancelled};
 use super::egress::{Egress, shown};
 use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
 use crate::config::{Config, Environment};
-use crate::model::operation::FileQuery;
+use crate::model::operation::{FileQuery, MetricsQuery};
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, Secret, Value, Write};
 use programs::Doubt;
 use runtime::{Departure, Runtime};
@@ -71,7 +72,7 @@ impl Real {
         Ok(Real {
             root: config.root.clone(),
             clock: MachineClock::default(),
-            sources: sources::Sources::new(config.root.clone()),
+            sources: sources::Sources::new(config.root.clone(), &environment),
             told: AtomicUsize::new(0),
             kubernetes: kubernetes::Kubernetes::new(&environment),
             http: http::Http::new(egress),
@@ -89,7 +90,7 @@ impl Real {
     /// that needs it fails with `auth`. It is tried again by the next call of this function and by whoever needs it,
     /// so [`Real::secrets_opened`] tells when there are more. Fails only where the run must stop: `cancelled`, `denied`.
     pub fn secrets(&self, cx: &Cx<'_>) -> Result<Vec<Secret>, Failure> {
-        for source in sources::of(&self.environment) {
+        for source in self.environment.secrets() {
             if self.sources.has(source) {
                 continue;
             }
@@ -118,8 +119,20 @@ impl Real {
             Read::ClusterInfo => self.kubernetes.info().await,
             Read::Exec(exec) => self.kubernetes.exec(exec, cx, None).await,
             Read::Command(command) => programs::run(command, Doubt::OnlyReads, cx).await,
-            Read::Http(request) => self.http.request(request).await,
-            Read::Health(request) => self.http.health(request).await,
+            Read::Http(request) => {
+                let request = http::credentials::with(self, request).await?;
+                self.http.request(&request, cx.mask).await
+            }
+            Read::Health(request) => match http::credentials::with(self, request).await {
+                Ok(request) => self.http.health(&request).await,
+                Err(failure) if failure.kind.latches() => Err(failure),
+                Err(failure) => Ok(http::ill(&failure.message)),
+            },
+            Read::Metrics(query) => {
+                let request = http::credentials::with(self, &query.request).await?;
+                self.http.metrics(&request, query).await
+            }
+            Read::Tcp(check) => tcp::check(&self.environment, check).await,
             Read::Sql(statement) => self.postgres.read(self, statement).await,
             Read::Mongo { database, command, timeout } => self.mongo.read(self, database, command, *timeout).await,
             Read::Redis { database, command, timeout } => self.redis.read(self, database, command, *timeout).await,
@@ -135,10 +148,10 @@ impl Real {
         read.map_err(|_| Failure::new(Kind::Failed, "reading the file failed"))?
     }
 
-    /// The wait that is enforced around a read; a health check reports its own timeout as an answer.
+    /// The wait that is enforced around a read; health checks and connections report their own timeout as an answer.
     fn limit(op: &Read) -> Duration {
         match op {
-            Read::Health(request) => request.timeout.saturating_add(Duration::from_secs(5)),
+            Read::Health(_) | Read::Tcp(_) => op.timeout().saturating_add(Duration::from_secs(5)),
             // It ends by itself, and takes its children along.
             Read::Command(command) => command.run.timeout.saturating_add(Duration::from_secs(10)),
             _ => op.timeout(),
@@ -227,7 +240,7 @@ impl Platform for Real {
                 self.runtime.block_write(cx, limit, || said(write), &departure, sent)
             }
             Write::Http(request) => {
-                let sent = self.http.change(request, &departure);
+                let sent = async { self.http.change(&*http::credentials::with(self, request).await?, &departure, cx.mask).await };
                 self.runtime.block_write(cx, limit, || format!("{} {}", request.method, shown(&request.url)), &departure, sent)
             }
             Write::Exec(exec) => {
@@ -321,7 +334,10 @@ fn what(op: &Read) -> String {
         Read::PodMetrics(_) => "the pods' metrics".to_owned(),
         Read::NodeMetrics(_) => "the nodes' metrics".to_owned(),
         Read::ClusterInfo => "the cluster".to_owned(),
-        Read::Http(request) | Read::Health(request) => format!("{} {}", request.method, shown(&request.url)),
+        Read::Http(request) | Read::Health(request) | Read::Metrics(MetricsQuery { request, .. }) => {
+            format!("{} {}", request.method, shown(&request.url))
+        }
+        Read::Tcp(check) => check.target.clone(),
         Read::Sql(statement) => statement.database.clone(),
         Read::Mongo { database, .. } | Read::Redis { database, .. } => database.clone(),
         Read::Variable { name, .. } => name.clone(),

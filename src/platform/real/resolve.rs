@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::http::resolved;
 use crate::platform::egress::{Refusal, forbidden};
 
 /// Resolves a host, addresses that must not be connected to left out.
@@ -29,7 +30,9 @@ pub(super) struct Resolver;
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            match resolve(name.as_str(), 0).await {
+            let found = resolve(name.as_str(), 0).await;
+            resolved();
+            match found {
                 Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Err(refusal) => Err(Box::new(refusal) as Box<dyn Error + Send + Sync>),
             }

@@ -4,28 +4,25 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::kubernetes::Kubernetes;
-use crate::config::{Environment, SecretSource, secrets};
+use crate::config::{Auth, Environment, SecretSource, secrets};
 use crate::model::{Failure, Secret};
 
 /// What was opened so far.
 pub(super) struct Sources {
     root: PathBuf,
+    /// The users whose passwords are sent together with their names.
+    users: Vec<(String, SecretSource)>,
     opened: Mutex<Vec<(SecretSource, Secret)>>,
-}
-
-/// Every source that an environment names: of databases, their readers and channels.
-pub(super) fn of(environment: &Environment) -> impl Iterator<Item = &SecretSource> {
-    let databases = environment.databases.values();
-    let passwords = databases.clone().filter_map(|database| database.password.as_ref());
-    let readers = databases.filter_map(|database| database.reader.as_ref()?.password.as_ref());
-    let channels = environment.channels.values().flat_map(|channel| [channel.webhook.as_ref(), channel.signing.as_ref()]);
-    passwords.chain(readers).chain(channels.flatten())
 }
 
 impl Sources {
     /// Nothing opened; relative files are beneath `root`.
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, opened: Mutex::default() }
+    pub(super) fn new(root: PathBuf, environment: &Environment) -> Self {
+        let users = environment.services.values().filter_map(|service| match &service.auth {
+            Some(Auth::Basic { user, password }) => Some((user.clone(), password.clone())),
+            _ => None,
+        });
+        Self { root, users: users.collect(), opened: Mutex::default() }
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<(SecretSource, Secret)>> {
@@ -37,9 +34,14 @@ impl Sources {
         self.list().iter().any(|(known, _)| known == source)
     }
 
-    /// All that was opened.
+    /// All that was opened, and what passwords read like together with their users.
     pub(super) fn opened(&self) -> Vec<Secret> {
-        self.list().iter().map(|(_, secret)| secret.clone()).collect()
+        let list = self.list();
+        let together = list.iter().flat_map(|(source, secret)| {
+            let users = self.users.iter().filter(move |(_, password)| password == source);
+            users.map(|(user, _)| Secret::new(secret.name(), format!("{user}:{}", secret.expose())))
+        });
+        list.iter().map(|(_, secret)| secret.clone()).chain(together).collect()
     }
 
     /// How many were opened.

@@ -70,8 +70,8 @@ impl Access {
             Read::PodMetrics(selection) => Access { verb: "list", ..pods("metrics.k8s.io", None, selection.namespace.clone()) },
             Read::ClusterInfo => Access { verb: "get", group: "", resource: "namespaces", subresource: None, namespace: None },
             Read::Exec(exec) => Access { verb: "create", ..pods("", Some("exec"), Some(exec.namespace.clone())) },
-            Read::Command(_) => return None,
-            Read::Http(_) | Read::Health(_) | Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
+            Read::Command(_) | Read::Http(_) | Read::Health(_) | Read::Metrics(_) | Read::Tcp(_) => return None,
+            Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
             Read::Variable { .. } | Read::File(_) => return None,
         })
     }

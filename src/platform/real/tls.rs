@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Once};
 
 use base64::Engine;
+use rustls::client::{ClientSessionStore, Resumption};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -45,6 +46,14 @@ pub(super) fn client(ca: Option<&Path>) -> Result<ClientConfig, Failure> {
         }
     }
     Ok(ClientConfig::builder().with_root_certificates(Arc::new(roots)).with_no_client_auth())
+}
+
+/// A configuration for HTTP that trusts the system's authorities, with a store of sessions of its own.
+pub(super) fn timed(sessions: impl ClientSessionStore + 'static) -> Result<ClientConfig, Failure> {
+    let mut config = client(None)?;
+    config.resumption = Resumption::store(Arc::new(sessions));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// The system's authorities and the file's as one PEM text, for drivers that take nothing else.

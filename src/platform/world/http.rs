@@ -3,23 +3,29 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::build;
 use super::cluster::Cluster;
 use super::file::{Route, ServiceFile, WorldFile};
 use crate::config::{Config, Environment};
 use crate::map;
-use crate::model::operation::HttpRequest;
+use crate::model::operation::{HttpRequest, MetricsQuery};
 use crate::model::{Failure, Kind, Map, ObjectRef, Value, duration};
 use crate::platform::egress::{Egress, shown};
-use crate::platform::{failures, headers, status};
+use crate::platform::masking::Masking;
+use crate::platform::metrics::Parser;
+use crate::platform::save::Saver;
+use crate::platform::{Cx, failures, headers, seal, status};
 
 /// Redirects that are followed, within one origin.
 const REDIRECTS: usize = 5;
 const LATENCY: Duration = Duration::from_millis(5);
 /// How long it takes until nobody has taken the connection.
 const REFUSED: Duration = Duration::from_millis(1);
+/// How long a name's look-up takes, and a TLS handshake.
+const LOOKED_UP: Duration = Duration::from_micros(300);
+const HANDSHAKE: Duration = Duration::from_millis(2);
 
 /// What answers under a URL.
 #[derive(Clone, Debug)]
@@ -29,6 +35,8 @@ struct Site {
     health: String,
     workload: Option<ObjectRef>,
     written: ServiceFile,
+    /// Whether nothing is said of it, as in the healthy world.
+    healthy: bool,
 }
 
 /// All that answers HTTP.
@@ -66,14 +74,15 @@ impl Sites {
             let Some(url) = &service.url else { continue };
             let workload = service.workload.as_ref().and_then(|text| build::workload_ref(text, build::namespace(environment)).ok());
             let health = if service.health.is_empty() { "/health".to_owned() } else { service.health.clone() };
-            let written = file.services.get(&name).cloned().unwrap_or_default();
-            services.insert(name, Site { base: base(url), health, workload, written });
+            let (written, healthy) = (file.services.get(&name).cloned().unwrap_or_default(), *file == WorldFile::default());
+            services.insert(name, Site { base: base(url), health, workload, written, healthy });
         }
         let beyond = file.urls.iter().map(|(prefix, written)| Site {
             base: base(prefix),
             health: "/health".to_owned(),
             workload: None,
             written: written.clone(),
+            healthy: false,
         });
         let mut beyond: Vec<Site> = beyond.collect();
         // The longest prefix answers.
@@ -152,9 +161,23 @@ impl Site {
             };
             return answer(latency, self.written.status, body, &BTreeMap::new());
         }
+        if bare == "/metrics" && method == "GET" && self.healthy {
+            let headers = BTreeMap::from([("Content-Type".to_owned(), "text/plain; version=0.0.4; charset=utf-8".to_owned())]);
+            return answer(latency, 200, METRICS.into(), &headers);
+        }
         answer(latency, 404, map! { "error" => "not found" }, &BTreeMap::new())
     }
 }
+
+/// What every service of the healthy world exposes.
+const METRICS: &str = "# HELP http_requests_total Requests by their status.
+# TYPE http_requests_total counter
+http_requests_total{code=\"200\"} 1027
+http_requests_total{code=\"500\"} 3
+# HELP process_resident_memory_bytes Resident memory.
+# TYPE process_resident_memory_bytes gauge
+process_resident_memory_bytes 5.24288e+07
+";
 
 fn answer(latency: Duration, status: u16, body: Value, written: &BTreeMap<String, String>) -> Reply {
     let (kind, body) = match body {
@@ -174,10 +197,19 @@ pub(super) fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-fn timings(latency: Duration, outcome: &Outcome) -> Value {
+fn timings(reply: &Reply, url: &str) -> Value {
+    let latency = reply.latency;
     let mut timings = map! { "first_byte_ms" => millis(latency), "total_ms" => millis(latency) };
-    if !matches!(outcome, Outcome::Refused) {
-        timings.set(&["connect_ms"], millis(latency.min(REFUSED)).into());
+    if !matches!(reply.outcome, Outcome::Refused) {
+        let url = Url::parse(url).ok();
+        let named = url.as_ref().is_some_and(|url| matches!(url.host(), Some(Host::Domain(_))));
+        let encrypted = url.is_some_and(|url| url.scheme() == "https");
+        let dns = if named { latency.min(LOOKED_UP) } else { Duration::ZERO };
+        timings.set(&["dns_ms"], millis(dns).into());
+        timings.set(&["connect_ms"], millis((latency - dns).min(REFUSED)).into());
+        if encrypted {
+            timings.set(&["tls_ms"], millis((latency - dns).saturating_sub(REFUSED).min(HANDSHAKE)).into());
+        }
     }
     timings
 }
@@ -193,18 +225,28 @@ impl Reply {
         }
     }
 
-    /// As the answer of a request: `#{ status, headers, body, latency_ms, timings }`.
-    pub(super) fn into_answer(self, request: &HttpRequest) -> Result<Value, Failure> {
-        let (latency, timings) = (self.latency, timings(self.latency, &self.outcome));
+    /// As the answer of a request: `#{ status, headers, body, latency_ms, timings }`, with `saved` for `body` where that is saved.
+    pub(super) fn into_answer(self, request: &HttpRequest, cx: &Cx<'_>) -> Result<Value, Failure> {
+        let (latency, timings) = (self.latency, timings(&self, &request.url));
         let asked = format!("{} {}", request.method, shown(&request.url));
         match self.outcome {
             Outcome::Answer { status, headers, body } => {
+                let fine = status::is_fine(i64::from(status), request.ok_status.as_deref());
                 let json = headers.get("content-type").and_then(Value::as_str).is_some_and(headers::is_json);
-                let parsed = json.then(|| serde_json::from_str::<Value>(&body).ok()).flatten();
-                Ok(map! {
-                    "status" => i32::from(status), "headers" => headers, "body" => parsed.unwrap_or(Value::Str(body)),
-                    "latency_ms" => millis(latency), "timings" => timings,
-                })
+                let mut answer = map! {
+                    "status" => i32::from(status), "headers" => headers, "latency_ms" => millis(latency), "timings" => timings,
+                };
+                if let Some(save) = request.save.as_ref().filter(|_| fine) {
+                    let mut file = Masking::new(Saver::begin(save)?, cx.mask);
+                    file.write(body.as_bytes())?;
+                    answer.set(&["saved"], file.finish()?);
+                } else {
+                    let parsed = json.then(|| serde_json::from_str::<Value>(&body).ok()).flatten();
+                    answer.set(&["body"], parsed.unwrap_or(Value::Str(body)));
+                }
+                let sealed = seal::apply(&mut answer, &request.seal, &request.target(), fine);
+                sealed.map_err(|failure| Failure { message: format!("{asked}: {}", failure.message), ..failure })?;
+                Ok(answer)
             }
             Outcome::Refused => Err(Failure::new(Kind::Unavailable, format!("{asked}: connection refused"))
                 .hint("does it run, and is it reachable from here? in this world its workload has no ready pod")),
@@ -212,18 +254,30 @@ impl Reply {
         }
     }
 
+    /// As the samples of an exposition.
+    pub(super) fn into_metrics(self, query: &MetricsQuery, cx: &Cx<'_>) -> Result<Value, Failure> {
+        match &self.outcome {
+            Outcome::Answer { status, headers, body } if status::is_fine(i64::from(*status), None) => {
+                let mut parser = Parser::new(query, headers.get("content-type").and_then(Value::as_str).unwrap_or_default());
+                parser.write(body.as_bytes())?;
+                parser.finish()
+            }
+            _ => status::checked(self.into_answer(&query.request, cx)?, &query.request.target(), None),
+        }
+    }
+
     /// As the answer of a request that changes.
-    pub(super) fn into_change(self, request: &HttpRequest) -> Result<Value, Failure> {
+    pub(super) fn into_change(self, request: &HttpRequest, cx: &Cx<'_>) -> Result<Value, Failure> {
         if let Outcome::Late = self.outcome {
             let asked = format!("{} {}", request.method, shown(&request.url));
             return Err(failures::unanswered(&asked, request.timeout));
         }
-        status::changed(self.into_answer(request)?, request)
+        status::changed(self.into_answer(request, cx)?, request)
     }
 
     /// As a health check: `#{ ok, status, latency_ms, error, timings }`.
-    pub(super) fn into_health(self) -> Value {
-        let (latency, timings) = (self.latency, timings(self.latency, &self.outcome));
+    pub(super) fn into_health(self, request: &HttpRequest) -> Value {
+        let (latency, timings) = (self.latency, timings(&self, &request.url));
         let (ok, status, error) = match self.outcome {
             Outcome::Answer { status, .. } if (200..300).contains(&status) => (true, status, String::new()),
             Outcome::Answer { status, .. } => (false, status, format!("HTTP {status}")),

@@ -22,6 +22,7 @@ mod revisions;
 mod source;
 mod sql;
 mod taints;
+mod tcp;
 
 #[cfg(test)]
 mod tests;
@@ -133,8 +134,13 @@ impl World {
             Read::ClusterInfo => quick(self.cluster_info(at)),
             Read::Exec(exec) => self.looked(self.exec(exec, at), op, cx),
             Read::Command(command) => self.looked(self.programs.command(command, &self.source.name), op, cx),
-            Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
-            Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
+            Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request, cx)),
+            Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health(request))),
+            Read::Metrics(query) => self.request(&query.request, at, |reply| reply.into_metrics(query, cx)),
+            Read::Tcp(check) => tcp::check(&self.environment, check, |workload| {
+                build::workload_ref(workload, build::namespace(&self.environment))
+                    .is_ok_and(|workload| self.lock().cluster.ready_pods(&workload, at) > 0)
+            }),
             Read::Sql(statement) => quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(|known| {
                 let address = Address::of(&known.url);
                 match self.sql.get(&statement.database) {
@@ -355,7 +361,7 @@ impl Platform for World {
             }
             Write::Evict { timeout, .. } => self.evict(&op.write, *timeout, cx).map(Answer::live),
             Write::Http(request) => {
-                let (answer, latency) = self.request(request, self.at(), |reply| reply.into_change(request));
+                let (answer, latency) = self.request(request, self.at(), |reply| reply.into_change(request, cx));
                 self.clock.sleep(latency, cx.cancel)?;
                 answer.map(Answer::live)
             }

@@ -18,11 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whether each secret is there, and long enough to be masked.
 pub(super) fn secrets(examiner: &mut Examiner<'_>, real: &Real, environment: &Environment, cx: &Cx<'_>) {
     let mut sources: BTreeMap<String, &SecretSource> = BTreeMap::new();
-    let databases = environment.databases.values();
-    let passwords = databases.clone().filter_map(|database| database.password.as_ref());
-    let readers = databases.filter_map(|database| database.reader.as_ref()?.password.as_ref());
-    let channels = environment.channels.values().flat_map(|channel| [channel.webhook.as_ref(), channel.signing.as_ref()]).flatten();
-    for source in passwords.chain(readers).chain(channels) {
+    for source in environment.secrets() {
         sources.insert(named(source), source);
     }
     let names = public_names(&examiner.config);
@@ -75,6 +71,8 @@ pub(super) fn services(examiner: &mut Examiner<'_>, real: &Real, environment: &E
         headers: Vec::new(),
         body: None,
         ok_status: None,
+        seal: Vec::new(),
+        save: None,
         timeout: PATIENCE,
     };
     let reads: Vec<Read> = asked.iter().map(|(name, url)| Read::Health(request(name, url))).collect();

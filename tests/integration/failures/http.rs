@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{failed, fails};
-use crate::support::{Project, Real, Slot};
+use crate::support::{Project, Real, Slot, api_server, variable};
 
 #[test]
 fn a_service_that_does_not_answer_as_it_should() {
@@ -132,4 +132,24 @@ fn what_a_service_says_stays_on_one_line() {
     assert!(!ran.err.contains('\u{1b}') && !ran.err.contains('\u{202e}') && !ran.err.contains("\nfake"), "{ran}");
     let long = failed(project.really("http_get(\"api/long\");"), "failed", "xxx…", "");
     assert!(long.err.lines().all(|line| line.len() < 500), "{long}");
+}
+
+#[test]
+fn a_certificate_is_verified_and_the_phases_before_the_answer_are_told() {
+    let address = api_server();
+    let (_, port) = address.rsplit_once(':').unwrap();
+    let (by_name, by_address) = (format!("https://localhost:{port}/version"), format!("https://{address}/version"));
+    let project = Real::new("default").line(&format!("allow = [\"https://localhost:{port}/\", \"https://{address}/\"]")).project();
+    let get = |url: &str| format!("http_get({url:?}, #{{ ok_status: [200, 401, 403] }}).timings");
+    let script = format!(
+        "let it = {};\ncheck(it.tls_ms > 0.0 && it.connect_ms > 0.0 && it.dns_ms == 0.0, `${{it}}`);\n\
+         check(it.dns_ms + it.connect_ms + it.tls_ms <= it.first_byte_ms && it.first_byte_ms <= it.total_ms, `${{it}}`);\n\
+         let it = {};\ncheck(it.dns_ms > 0.0 && it.tls_ms > 0.0, `${{it}}`);\n",
+        get(&by_address),
+        get(&by_name)
+    );
+    let trusting = project.clone().env("SSL_CERT_FILE", &variable("RUNBOOK_TEST_CA"));
+    trusting.really(&script).status(0);
+    let hint = "is its certificate valid and signed by an authority that this machine trusts?";
+    failed(project.really(&format!("{};", get(&by_address))), "unavailable", "TLS: invalid peer certificate: UnknownIssuer", hint);
 }

@@ -6,6 +6,8 @@ mod databases;
 mod doubt;
 mod exec;
 mod http;
+mod http_bodies;
+mod http_changes;
 mod journal;
 mod secrets;
 mod signals;

@@ -82,8 +82,13 @@ impl Real {
     }
 
     /// A service at an address of the stand-in; its workload is the deployment of its name.
-    pub fn service(mut self, name: &str, address: &str) -> Self {
-        self.tables.push_str(&format!("[services.{name}]\nworkload = \"deployment/{name}\"\nurl = \"http://{address}\"\n"));
+    pub fn service(self, name: &str, address: &str) -> Self {
+        self.service_with(name, address, "")
+    }
+
+    /// Such a service with more lines in its table.
+    pub fn service_with(mut self, name: &str, address: &str, lines: &str) -> Self {
+        self.tables.push_str(&format!("[services.{name}]\nworkload = \"deployment/{name}\"\nurl = \"http://{address}\"\n{lines}\n"));
         self
     }
 

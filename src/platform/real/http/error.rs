@@ -20,9 +20,16 @@ pub(in super::super) struct Trouble {
 }
 
 impl Trouble {
+    /// A failure of this machine, or of what came back, as trouble with an answer.
+    pub(in super::super) fn after(failure: Failure) -> Self {
+        Self { kind: failure.kind, text: failure.message, hint: failure.hint, before_sending: false }
+    }
+
     /// As the failure of what was asked.
     pub(in super::super) fn failure(self, asked: &str) -> Failure {
-        let mut failure = Failure::new(self.kind, format!("{asked}: {}", self.text));
+        // What is wrong with the call itself is no matter of the place that was asked.
+        let message = if self.kind == Kind::BadArgument { self.text } else { format!("{asked}: {}", self.text) };
+        let mut failure = Failure::new(self.kind, message);
         failure.hint = self.hint;
         failure.sent(if self.before_sending { Sent::No } else { Sent::Unknown })
     }

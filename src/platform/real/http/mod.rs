@@ -1,7 +1,9 @@
 //! HTTP: requests that read, and health checks, over kept connections.
 
+pub(super) mod credentials;
 mod error;
 mod probe;
+mod sessions;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,15 +14,17 @@ use reqwest::{Client, Method, Response};
 use url::Url;
 
 pub(super) use error::{Trouble, chain, io_text, trouble};
-pub(super) use probe::{Probe, Stopwatch, probed};
+pub(super) use probe::{Probe, Stopwatch, probed, resolved};
 
 use super::runtime::Departure;
 use super::{MOST_BYTES, open, resolve, tls};
 use crate::map;
-use crate::model::operation::HttpRequest;
+use crate::model::operation::{HttpRequest, MetricsQuery, Save};
 use crate::model::{Failure, Kind, Map, Sent, Value, duration};
 use crate::platform::egress::{Egress, shown};
-use crate::platform::{failures, headers, status};
+use crate::platform::masking::Masking;
+use crate::platform::save::Saver;
+use crate::platform::{failures, headers, metrics, seal, status};
 
 /// Redirects that are followed, within one origin.
 const REDIRECTS: usize = 5;
@@ -67,9 +71,8 @@ impl Http {
             .dns_resolver(resolve::resolver())
             .user_agent(super::AGENT)
             .connector_layer(probe::ConnectTimer);
-        if !encrypted {
-            builder = builder.tls_certs_only([]);
-        }
+        builder =
+            if encrypted { builder.tls_backend_preconfigured(tls::timed(sessions::Sessions::new())?) } else { builder.tls_certs_only([]) };
         builder = match purpose {
             Use::Read => builder.redirect(self.redirects()).pool_idle_timeout(IDLE),
             Use::Send => builder.redirect(Policy::none()).pool_max_idle_per_host(0).connect_timeout(CONNECT),
@@ -114,16 +117,34 @@ impl Http {
     }
 
     /// Performs a request: `#{ status, headers, body, latency_ms, timings }`.
-    pub(super) async fn request(&self, request: &HttpRequest) -> Result<Value, Failure> {
+    pub(super) async fn request(&self, request: &HttpRequest, mask: Mask<'_>) -> Result<Value, Failure> {
         let url = self.egress.check(&request.url)?;
         let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
         let failed = |trouble: Trouble| trouble.failure(&format!("{} {}", request.method, shown(&request.url)));
         let response = self.send(&url, request, &probe).await.map_err(failed)?;
-        answered(response, &watch, &probe).await.map_err(failed)
+        answered(response, request, mask, &watch, &probe).await.map_err(failed)
+    }
+
+    /// Reads an exposition as it streams: a list of its samples that are asked for.
+    pub(super) async fn metrics(&self, request: &HttpRequest, query: &MetricsQuery) -> Result<Value, Failure> {
+        let url = self.egress.check(&request.url)?;
+        let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
+        let failed = |trouble: Trouble| trouble.failure(&format!("{} {}", request.method, shown(&request.url)));
+        let mut response = self.send(&url, request, &probe).await.map_err(failed)?;
+        if !response.status().is_success() {
+            let answer = answered(response, request, &|text| text, &watch, &probe).await.map_err(failed)?;
+            return status::checked(answer, &request.target(), None);
+        }
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let mut parser = metrics::Parser::new(query, kind);
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(trouble(&error)))? {
+            parser.write(&chunk)?;
+        }
+        parser.finish()
     }
 
     /// Performs a request that may change something, once: `#{ status, headers, body, latency_ms, timings }`.
-    pub(super) async fn change(&self, request: &HttpRequest, departure: &Departure) -> Result<Value, Failure> {
+    pub(super) async fn change(&self, request: &HttpRequest, departure: &Departure, mask: Mask<'_>) -> Result<Value, Failure> {
         let url = self.egress.check(&request.url)?;
         let asked = format!("{} {}", request.method, shown(&request.url));
         let method = Method::from_bytes(request.method.as_bytes())
@@ -142,8 +163,9 @@ impl Http {
             failures::in_doubt(format!("{asked} was sent, and no answer came: {}", trouble.text))
         })?;
         let status = response.status().as_u16();
-        let answer = answered(response, &watch, &probe).await.map_err(|trouble| match trouble.kind {
-            Kind::TooLarge => trouble.failure(&asked).sent(Sent::Yes),
+        let answer = answered(response, request, mask, &watch, &probe).await.map_err(|trouble| match trouble.kind {
+            // It is done, and what it answered cannot be had.
+            Kind::TooLarge | Kind::Failed | Kind::BadArgument => trouble.failure(&asked).sent(Sent::Yes),
             _ => failures::in_doubt(format!("{asked} was answered with HTTP {status}, and the answer broke off: {}", trouble.text)),
         })?;
         status::changed(answer, request)
@@ -180,28 +202,55 @@ impl Http {
     }
 }
 
-/// A response read to its end: `#{ status, headers, body, latency_ms, timings }`.
-async fn answered(response: Response, watch: &Stopwatch, probe: &Probe) -> Result<Value, Trouble> {
-    let first = watch.ms();
-    let status = response.status().as_u16();
-    let answered = response.headers().clone();
-    let body = read(response, MOST_BYTES).await?;
-    let is_json = answered.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(headers::is_json);
-    let parsed = is_json.then(|| open::parse(&body).ok()).flatten();
-    let total = watch.ms();
-    Ok(map! {
-        "status" => i64::from(status),
-        "headers" => shown_headers(&answered),
-        "body" => parsed.unwrap_or_else(|| Value::Str(String::from_utf8_lossy(&body).into_owned())),
-        "latency_ms" => total,
-        "timings" => timings(probe, first, total),
-    })
+/// The answer of a health check that could not be made.
+pub(super) fn ill(error: &str) -> Value {
+    let timings = map! { "first_byte_ms" => 0.0, "total_ms" => 0.0 };
+    map! { "ok" => false, "status" => 0, "latency_ms" => 0.0, "error" => error, "timings" => timings }
 }
 
+/// How text that goes to a file is masked.
+pub(super) type Mask<'a> = &'a dyn Fn(String) -> String;
+
+/// A response read to its end: `#{ status, headers, body, latency_ms, timings }`, with `saved` for `body` where that is saved.
+async fn answered(response: Response, request: &HttpRequest, mask: Mask<'_>, watch: &Stopwatch, probe: &Probe) -> Result<Value, Trouble> {
+    let first = watch.ms();
+    let status = i64::from(response.status().as_u16());
+    let fine = status::is_fine(status, request.ok_status.as_deref());
+    let headers = response.headers().clone();
+    let mut answer = map! { "status" => status, "headers" => shown_headers(&headers) };
+    if let Some(save) = request.save.as_ref().filter(|_| fine) {
+        answer.set(&["saved"], saved(response, save, mask).await?);
+    } else {
+        let body = read(response, MOST_BYTES).await?;
+        let is_json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(headers::is_json);
+        let parsed = is_json.then(|| open::parse(&body).ok()).flatten();
+        answer.set(&["body"], parsed.unwrap_or_else(|| Value::Str(String::from_utf8_lossy(&body).into_owned())));
+    }
+    seal::apply(&mut answer, &request.seal, &request.target(), fine).map_err(Trouble::after)?;
+    let total = watch.ms();
+    answer.set(&["latency_ms"], total.into());
+    answer.set(&["timings"], timings(probe, first, total));
+    Ok(answer)
+}
+
+/// A body streamed to a file: `#{ path, bytes, sha256 }`.
+async fn saved(mut response: Response, save: &Save, mask: Mask<'_>) -> Result<Value, Trouble> {
+    let mut file = Masking::new(Saver::begin(save).map_err(Trouble::after)?, mask);
+    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
+        file.write(&chunk).map_err(Trouble::after)?;
+    }
+    file.finish().map_err(Trouble::after)
+}
+
+/// The phases of a request in milliseconds; those of connecting only where a connection was made for it.
 fn timings(probe: &Probe, first_byte_ms: f64, total_ms: f64) -> Value {
     let mut timings = map! { "first_byte_ms" => first_byte_ms, "total_ms" => total_ms };
-    if let Some(connect) = probe.connect_ms() {
-        timings.set(&["connect_ms"], Value::Float(connect));
+    if let Some(phases) = probe.phases() {
+        timings.set(&["dns_ms"], phases.dns_ms.into());
+        timings.set(&["connect_ms"], phases.connect_ms.into());
+        if let Some(tls_ms) = phases.tls_ms {
+            timings.set(&["tls_ms"], tls_ms.into());
+        }
     }
     timings
 }

@@ -51,6 +51,8 @@ fn get(url: &str) -> HttpRequest {
         headers: vec![],
         body: None,
         ok_status: None,
+        seal: Vec::new(),
+        save: None,
         timeout: Duration::from_secs(5),
     }
 }
@@ -64,13 +66,13 @@ async fn json_is_parsed_and_other_bodies_are_text() {
     })
     .await;
     let http = http(&[&url]);
-    let first = http.request(&get(&url)).await.unwrap();
+    let first = http.request(&get(&url), &|text| text).await.unwrap();
     assert_eq!(
         (first.int_at(&["status"]), first.int_at(&["body", "a"]), first.str_at(&["headers", "x-a"])),
         (Some(201), Some(1), Some("1, 2"))
     );
     assert!(matches!(first.at(&["timings", "connect_ms"]), Some(Value::Float(_))));
-    let second = http.request(&get(&url)).await.unwrap();
+    let second = http.request(&get(&url), &|text| text).await.unwrap();
     assert_eq!(second.at(&["timings", "connect_ms"]), None, "the connection is kept");
 
     let url = server(async |mut stream| {
@@ -78,7 +80,7 @@ async fn json_is_parsed_and_other_bodies_are_text() {
         let _ = stream.write_all(b"HTTP/1.1 500 Oops\r\nContent-Length: 3\r\n\r\na\xffb").await;
     })
     .await;
-    let broken = super::tests::http(&[&url]).request(&get(&url)).await.unwrap();
+    let broken = super::tests::http(&[&url]).request(&get(&url), &|text| text).await.unwrap();
     assert_eq!((broken.int_at(&["status"]), broken.str_at(&["body"])), (Some(500), Some("a\u{fffd}b")));
 }
 
@@ -116,11 +118,11 @@ async fn redirects_stay_within_the_origin_and_take_no_credentials_along() {
         headers: vec![("Authorization".into(), Value::Secret(Secret::new("env:TOKEN", "Bearer hunter2hunter2")))],
         ..get(&format!("{url}{path}"))
     };
-    let near = http.request(&with_token("/near")).await.unwrap();
+    let near = http.request(&with_token("/near"), &|text| text).await.unwrap();
     assert_eq!((near.int_at(&["status"]), near.str_at(&["body"])), (Some(200), Some("true ")));
-    let far = http.request(&with_token("/far")).await.unwrap();
+    let far = http.request(&with_token("/far"), &|text| text).await.unwrap();
     assert_eq!((far.int_at(&["status"]), far.str_at(&["headers", "location"])), (Some(302), Some(other.as_str())));
-    assert_eq!(http.request(&with_token("/loop")).await.unwrap().int_at(&["status"]), Some(302));
+    assert_eq!(http.request(&with_token("/loop"), &|text| text).await.unwrap().int_at(&["status"]), Some(302));
 }
 
 #[tokio::test]
@@ -137,7 +139,7 @@ async fn a_huge_body_is_refused_before_it_is_read() {
     })
     .await;
     let http = http(&[&url]);
-    assert_eq!(http.request(&get(&url)).await.unwrap_err().kind, Kind::TooLarge);
+    assert_eq!(http.request(&get(&url), &|text| text).await.unwrap_err().kind, Kind::TooLarge);
     assert_eq!(http.health(&get(&url)).await.unwrap().get("ok"), Some(&Value::Bool(true)), "a health check needs no whole body");
 }
 
@@ -184,7 +186,7 @@ async fn requests_fail_by_kind_and_never_with_the_query() {
     let close = server(async |mut stream| drop(head(&mut stream).await)).await;
     let http = http(&[&close, "http://127.0.0.1:1"]);
     for url in [format!("{close}/a?token=hunter2"), "http://127.0.0.1:1/a?token=hunter2".to_owned()] {
-        let failure = http.request(&get(&url)).await.unwrap_err();
+        let failure = http.request(&get(&url), &|text| text).await.unwrap_err();
         assert_eq!(failure.kind, Kind::Unavailable, "{failure}");
         assert!(!failure.message.contains("hunter2") && failure.message.contains("/a"), "{failure}");
     }

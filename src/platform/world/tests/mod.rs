@@ -195,7 +195,17 @@ impl World {
 
 fn request(service: &str, url: &str) -> HttpRequest {
     let service = (!service.is_empty()).then(|| service.to_owned());
-    HttpRequest { service, method: "GET", url: url.into(), headers: Vec::new(), body: None, ok_status: None, timeout: WAIT }
+    HttpRequest {
+        service,
+        method: "GET",
+        url: url.into(),
+        headers: Vec::new(),
+        body: None,
+        ok_status: None,
+        seal: Vec::new(),
+        save: None,
+        timeout: WAIT,
+    }
 }
 
 fn restart(at: &str) -> String {
