@@ -1,6 +1,6 @@
 //! Choosing the environment.
 
-use super::{Config, Environment, Reach};
+use super::{Config, Environment};
 use crate::model::Failure;
 
 impl Config {
@@ -18,11 +18,6 @@ impl Config {
                 }
             },
         };
-        if environment.reach == Reach::PortForward {
-            let message = format!("the environment {:?} says reach = \"port-forward\", which is not available yet", environment.name);
-            return Err(Failure::bad_argument(message)
-                .hint("run where the services' own addresses answer, with reach = \"direct\"; worlds (--world) need no reach"));
-        }
         Ok(environment.clone())
     }
 
@@ -88,12 +83,5 @@ mod tests {
         assert_eq!(two.world_environment(Some("stagin")).unwrap_err().hint.as_deref(), Some("did you mean `staging`?"));
         let none = config("[services.api]").world_environment(None).unwrap();
         assert_eq!((none.name.as_str(), none.namespace.as_str(), none.protected, none.services.len()), ("world", "default", false, 1));
-    }
-
-    #[test]
-    fn port_forward_is_read_but_refused_for_real_systems() {
-        let far = config("[environments.prod]\nreach = \"port-forward\"");
-        assert!(far.environment(None).unwrap_err().message.contains("not available yet"));
-        assert_eq!(far.world_environment(None).unwrap().reach, Reach::PortForward);
     }
 }

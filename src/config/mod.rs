@@ -136,7 +136,7 @@ pub enum Reach {
     /// By their own addresses.
     #[default]
     Direct,
-    /// Through the API server's port-forward. Read and kept, but not available yet for real systems.
+    /// Through the API server's port-forward, where their hosts are Services of the cluster.
     PortForward,
 }
 

@@ -15,6 +15,7 @@ mod sources;
 pub mod survey;
 mod tcp;
 mod tls;
+mod tunnel;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,7 +57,9 @@ pub struct Real {
     sources: sources::Sources,
     /// How many opened secrets the pipeline has been told of.
     told: AtomicUsize,
-    kubernetes: kubernetes::Kubernetes,
+    kubernetes: Arc<kubernetes::Kubernetes>,
+    /// The ways into the cluster, where its own names are reached through it.
+    tunnels: Option<Arc<tunnel::Tunnels>>,
     http: http::Http,
     postgres: postgres::Postgres,
     mongo: mongo::Mongo,
@@ -69,13 +72,16 @@ impl Real {
     /// The systems of an environment. Opens nothing: each system is connected to by the first call that needs it.
     pub fn new(config: Arc<Config>, environment: Environment) -> Result<Real, Failure> {
         let egress = Arc::new(Egress::new(&environment));
+        let kubernetes = Arc::new(kubernetes::Kubernetes::new(&environment));
+        let tunnels = tunnel::Tunnels::new(&environment, &kubernetes);
         Ok(Real {
             root: config.root.clone(),
             clock: MachineClock::default(),
             sources: sources::Sources::new(config.root.clone(), &environment),
             told: AtomicUsize::new(0),
-            kubernetes: kubernetes::Kubernetes::new(&environment),
-            http: http::Http::new(egress),
+            kubernetes,
+            http: http::Http::new(egress, tunnels.clone()),
+            tunnels,
             postgres: postgres::Postgres::default(),
             mongo: mongo::Mongo::default(),
             redis: redis::Redis::default(),

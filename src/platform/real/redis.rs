@@ -9,12 +9,14 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::AsyncDNSResolver;
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisFuture, ServerErrorKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisFuture, ServerErrorKind,
     TlsCertificates, Value as Reply,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::tunnel::Tunnels;
 use super::{MOST_BYTES, Real, address, resolve, tls};
 use crate::config::{Database, DatabaseKind};
 use crate::model::{Failure, Kind, Map, Value};
@@ -96,6 +98,12 @@ async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host.clone(), *port)),
         _ => None,
     };
+    if let (Some(tunnels), Some((host, port))) = (&real.tunnels, &host)
+        && tunnels.lead_to(host).await.map_err(|failure| failure.on(name))?
+    {
+        let way = Way { name, database, host, port: *port, timeout };
+        return inside(tunnels, &way, &info).await;
+    }
     if let Some((host, port)) = &host {
         // For a clear refusal; the resolver below checks again what is connected to.
         address::resolve(name, host, *port).await?;
@@ -109,15 +117,66 @@ async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(None).set_dns_resolver(CheckedResolver);
     client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| match host {
-        Some((host, port)) if error.is_timeout() => address::silent(name, &host, port, timeout),
-        Some((host, port)) if error.is_io_error() => failures::unreachable(name, &format!("{host}:{port}"), &short(&error)),
-        host => match (failure(name, "AUTH", &error), host) {
-            (refused, Some((host, port))) if refused.kind == Kind::Auth => {
-                Failure { message: format!("the database `{name}` at {host}:{port} refuses the password"), ..refused }
-            }
-            (other, _) => other,
-        },
+        Some((host, port)) => connecting(name, &host, port, timeout, &error),
+        None => failure(name, "AUTH", &error),
     })
+}
+
+/// A connection that failed.
+fn connecting(name: &str, host: &str, port: u16, timeout: Duration, error: &RedisError) -> Failure {
+    if error.is_timeout() {
+        return address::silent(name, host, port, timeout);
+    }
+    if error.is_io_error() {
+        return failures::unreachable(name, &format!("{host}:{port}"), &short(error));
+    }
+    match failure(name, "AUTH", error) {
+        refused if refused.kind == Kind::Auth => {
+            Failure { message: format!("the database `{name}` at {host}:{port} refuses the password"), ..refused }
+        }
+        other => other,
+    }
+}
+
+/// A database of the cluster.
+struct Way<'a> {
+    name: &'a str,
+    database: &'a Database,
+    host: &'a str,
+    port: u16,
+    timeout: Duration,
+}
+
+/// Connects and logs in through a tunnel.
+async fn inside(tunnels: &Tunnels, way: &Way<'_>, info: &ConnectionInfo) -> Result<MultiplexedConnection, Failure> {
+    let Way { name, database, host, port, timeout } = way;
+    let tunnel = tunnels.open(host, *port).await.map_err(|failure| failure.on(*name))?;
+    let late = |_| address::silent(name, host, *port, *timeout);
+    match info.addr() {
+        ConnectionAddr::TcpTls { insecure: true, .. } => Err(address::bad_url(name, "its certificate would not be checked")),
+        ConnectionAddr::TcpTls { .. } => {
+            let wrapped = tokio::time::timeout(*timeout, tls::wrap(tunnel, host, database.ca.as_deref())).await.map_err(late)?;
+            let stream = wrapped.map_err(|error| failures::unreachable(name, &format!("{host}:{port}"), &tls::told(&error)))?;
+            logged_in(way, info, stream).await
+        }
+        _ => logged_in(way, info, tunnel).await,
+    }
+}
+
+async fn logged_in<S>(way: &Way<'_>, info: &ConnectionInfo, stream: S) -> Result<MultiplexedConnection, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Way { name, host, port, timeout, .. } = way;
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let opened = MultiplexedConnection::new_with_config(info.redis_settings(), stream, config);
+    let (connection, work) = tokio::time::timeout(*timeout, opened)
+        .await
+        .map_err(|_| address::silent(name, host, *port, *timeout))?
+        .map_err(|error| connecting(name, host, *port, *timeout, &error))?;
+    // Its end shows in the connection.
+    tokio::spawn(work);
+    Ok(connection)
 }
 
 /// Connects only to addresses that may be connected to.

@@ -1,13 +1,17 @@
 //! TLS by rustls with ring: the provider, and the authorities that are trusted.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Once};
 
 use base64::Engine;
 use rustls::client::{ClientSessionStore, Resumption};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::model::{Failure, Kind};
 
@@ -45,7 +49,40 @@ pub(super) fn client(ca: Option<&Path>) -> Result<ClientConfig, Failure> {
             roots.add(certificate).map_err(|e| Failure::new(Kind::Auth, format!("the authority {} cannot be used: {e}", ca.display())))?;
         }
     }
-    Ok(ClientConfig::builder().with_root_certificates(Arc::new(roots)).with_no_client_auth())
+    Ok(trusting(roots))
+}
+
+/// A client's configuration that trusts the system's authorities.
+pub(super) fn system() -> ClientConfig {
+    install();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    trusting(roots)
+}
+
+/// A configuration that trusts nobody, for clients that never encrypt.
+pub(super) fn nobody() -> ClientConfig {
+    install();
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder().with_root_certificates(Arc::new(roots)).with_no_client_auth()
+}
+
+/// Encrypts a stream; the certificate is checked against the name that was asked for, whatever the stream leads through.
+pub(super) async fn wrap<S: AsyncRead + AsyncWrite + Unpin>(stream: S, host: &str, ca: Option<&Path>) -> io::Result<TlsStream<S>> {
+    let config = client(ca).map_err(io::Error::other)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// What went wrong with a handshake, in short words.
+pub(super) fn told(error: &io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(tls) => format!("TLS: {tls}"),
+        None => super::http::io_text(error),
+    }
 }
 
 /// A configuration for HTTP that trusts the system's authorities, with a store of sessions of its own.

@@ -2,6 +2,7 @@
 
 pub(super) mod credentials;
 mod error;
+mod inside;
 mod probe;
 mod sessions;
 
@@ -14,9 +15,11 @@ use reqwest::{Client, Method, Response};
 use url::Url;
 
 pub(super) use error::{Trouble, chain, io_text, trouble};
+use inside::{Asked, Inside};
 pub(super) use probe::{Probe, Stopwatch, probed, resolved};
 
 use super::runtime::Departure;
+use super::tunnel::Tunnels;
 use super::{MOST_BYTES, open, resolve, tls};
 use crate::map;
 use crate::model::operation::{HttpRequest, MetricsQuery, Save};
@@ -48,12 +51,23 @@ pub(super) enum Use {
 pub(super) struct Http {
     egress: Arc<Egress>,
     clients: [OnceLock<Client>; 4],
+    /// Those for the cluster's services, where they are reached through it.
+    inside: Option<Inside>,
 }
 
 impl Http {
     /// Clients that stay within what is declared.
-    pub(super) fn new(egress: Arc<Egress>) -> Self {
-        Self { egress, clients: Default::default() }
+    pub(super) fn new(egress: Arc<Egress>, tunnels: Option<Arc<Tunnels>>) -> Self {
+        let inside = tunnels.map(|tunnels| Inside::new(Arc::clone(&egress), tunnels));
+        Self { egress, clients: Default::default(), inside }
+    }
+
+    /// The clients for a URL of the cluster's; none where it is reached by its own address.
+    async fn inside(&self, url: &Url) -> Result<Option<&Inside>, Failure> {
+        match &self.inside {
+            Some(inside) if inside.has(url).await? => Ok(Some(inside)),
+            _ => Ok(None),
+        }
     }
 
     /// The client for a URL's scheme and a use.
@@ -96,9 +110,18 @@ impl Http {
         let failed = |failure: Failure| Trouble { kind: failure.kind, text: failure.message, hint: failure.hint, before_sending: true };
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| failed(Failure::bad_argument(format!("{:?} is no HTTP method", request.method))))?;
-        let client = self.client(url.scheme(), Use::Read).map_err(failed)?;
         let headers = headers::of(&request.headers).map_err(failed)?;
         let again = matches!(method, Method::GET | Method::HEAD);
+        if let Some(inside) = self.inside(url).await.map_err(failed)? {
+            let asked = asked(method, url, headers, request).map_err(failed)?;
+            return match probed(probe, inside.send(Use::Read, asked.clone())).await {
+                Err(error) if again && error::is_cut(&error) && !probe.connected() => {
+                    probed(probe, inside.send(Use::Read, asked)).await.map_err(|error| error::within(&error))
+                }
+                answered => answered.map_err(|error| error::within(&error)),
+            };
+        }
+        let client = self.client(url.scheme(), Use::Read).map_err(failed)?;
         let mut built = client.request(method, url.clone()).headers(headers);
         if let Some(body) = &request.body {
             built = built.body(open::body(body).map_err(failed)?);
@@ -149,14 +172,24 @@ impl Http {
         let asked = format!("{} {}", request.method, shown(&request.url));
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Failure::bad_argument(format!("{:?} is no HTTP method", request.method)))?;
-        let mut built = self.client(url.scheme(), Use::Send)?.request(method, url).headers(headers::of(&request.headers)?);
-        if let Some(body) = &request.body {
-            built = built.body(open::body(body)?);
-        }
+        let headers = headers::of(&request.headers)?;
         let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
-        departure.leaves();
-        let response = probed(&probe, built.send()).await.map_err(|error| {
-            let trouble = trouble(&error);
+        let sent = match self.inside(&url).await? {
+            Some(inside) => {
+                let built = self::asked(method, &url, headers, request)?;
+                departure.leaves();
+                probed(&probe, inside.send(Use::Send, built)).await.map_err(|error| error::within(&error))
+            }
+            None => {
+                let mut built = self.client(url.scheme(), Use::Send)?.request(method, url).headers(headers);
+                if let Some(body) = &request.body {
+                    built = built.body(open::body(body)?);
+                }
+                departure.leaves();
+                probed(&probe, built.send()).await.map_err(|error| trouble(&error))
+            }
+        };
+        let response = sent.map_err(|trouble| {
             if trouble.before_sending {
                 return trouble.failure(&asked);
             }
@@ -206,6 +239,12 @@ impl Http {
 pub(super) fn ill(error: &str) -> Value {
     let timings = map! { "first_byte_ms" => 0.0, "total_ms" => 0.0 };
     map! { "ok" => false, "status" => 0, "latency_ms" => 0.0, "error" => error, "timings" => timings }
+}
+
+/// A request as it goes through a tunnel.
+fn asked(method: Method, url: &Url, headers: HeaderMap, request: &HttpRequest) -> Result<Asked, Failure> {
+    let body = request.body.as_ref().map(open::body).transpose()?.unwrap_or_default();
+    Asked::new(method, url.clone(), headers, body.into())
 }
 
 /// How text that goes to a file is masked.

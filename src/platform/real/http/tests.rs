@@ -40,7 +40,7 @@ async fn answer(stream: &mut TcpStream, text: &str) {
 fn http(urls: &[&str]) -> Http {
     let services: BTreeMap<_, _> =
         urls.iter().enumerate().map(|(i, url)| (format!("s{i}"), Service { url: Some((*url).to_owned()), ..Service::default() })).collect();
-    Http::new(Arc::new(Egress::new(&Environment { services, ..Environment::default() })))
+    Http::new(Arc::new(Egress::new(&Environment { services, ..Environment::default() })), None)
 }
 
 fn get(url: &str) -> HttpRequest {

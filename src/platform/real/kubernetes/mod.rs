@@ -4,6 +4,7 @@ mod changes;
 mod connect;
 mod error;
 mod exec;
+mod forward;
 mod lines;
 mod logs;
 mod metrics;
@@ -21,6 +22,7 @@ use tokio::sync::Mutex;
 use url::form_urlencoded;
 
 pub(super) use error::cannot_dry_run;
+pub(super) use forward::{Ending, rights};
 
 use super::runtime::Departure;
 use super::{MOST_BYTES, open};

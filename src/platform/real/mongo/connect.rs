@@ -1,18 +1,20 @@
 //! Connecting to MongoDB: only to the servers that the URL names, each by itself.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use mongodb::Client;
 use mongodb::bson::doc;
 use mongodb::error::ErrorKind;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, ServerAddress, Tls, TlsOptions};
-use mongodb::{Client, Database as Handle};
 use tokio::net::TcpStream;
 
+use super::super::tunnel::{Socket, Tunnels};
 use super::super::{Real, address, http, tls};
-use super::failure;
+use super::{Connected, failure, inside};
 use crate::config::Database;
 use crate::model::{Failure, Kind};
 use crate::platform::failures;
@@ -24,7 +26,7 @@ const SELECTION: Duration = Duration::from_secs(5);
 const KNOCK: Duration = Duration::from_secs(3);
 
 /// Connects to one of the URL's servers.
-pub(super) async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration) -> Result<Handle, Failure> {
+pub(super) async fn connect(real: &Real, name: &str, database: &Database, timeout: Duration) -> Result<Connected, Failure> {
     let url = match &database.password {
         Some(source) => {
             let password = real.sources.open(source, &real.kubernetes).await?;
@@ -56,34 +58,49 @@ pub(super) async fn connect(real: &Real, name: &str, database: &Database, timeou
         });
     }
     let named = options.default_database.clone();
-    let client = declared(name, &options).await?;
-    Ok(client.database(named.as_deref().unwrap_or("admin")))
+    let (client, way) = declared(name, real.tunnels.as_ref(), &options).await?;
+    Ok(Connected { handle: client.database(named.as_deref().unwrap_or("admin")), _way: way })
 }
 
 /// The server to ask, of those that the URL names: the primary, unless the URL prefers a secondary, else any that answers.
 ///
 /// The driver itself would go on to whatever hosts a server says are in its set, and log in there.
-async fn declared(name: &str, options: &ClientOptions) -> Result<Client, Failure> {
+async fn declared(name: &str, tunnels: Option<&Arc<Tunnels>>, options: &ClientOptions) -> Result<(Client, Option<Socket>), Failure> {
     let mut places = Vec::new();
     for host in &options.hosts {
+        if let (Some(tunnels), ServerAddress::Tcp { host: given, port }) = (tunnels, host)
+            && tunnels.lead_to(given).await.map_err(|failure| failure.on(name))?
+        {
+            let way = inside::way(name, Arc::clone(tunnels), given, port.unwrap_or(27017), options)?;
+            places.push(Found::Inside(way));
+            continue;
+        }
         match addresses(name, host).await {
             // What must not be connected to is refused, whatever else the URL names.
             Err(failure) if failure.kind.latches() => return Err(failure),
-            found => places.push((host, found)),
+            found => places.push(Found::Direct(host, found)),
         }
     }
     let encrypted = matches!(options.tls, Some(Tls::Enabled(_)));
     let is_only = places.len() == 1;
     let mut asked: FuturesUnordered<_> = places
         .into_iter()
-        .map(async |(host, found)| {
-            let host = knock(name, host, found?, encrypted).await?;
-            let client = alone(options, host).map_err(|_| address::bad_url(name, "its options do not go together"))?;
+        .map(async |found| {
+            let (client, way) = match found {
+                Found::Direct(host, found) => (alone(options, knock(name, host, found?, encrypted).await?), None),
+                Found::Inside(way) => {
+                    let socket = inside::knock(name, way).await?;
+                    let mut options = options.clone();
+                    options.tls = Some(Tls::Disabled);
+                    (alone(&options, ServerAddress::Unix { path: socket.path().to_owned() }), Some(socket))
+                }
+            };
+            let client = client.map_err(|_| address::bad_url(name, "its options do not go together"))?;
             if is_only {
-                return Ok((client, true));
+                return Ok((client, way, true));
             }
             let hello = client.database("admin").run_command(doc! { "hello": 1 }).await.map_err(|error| failure(name, "hello", &error))?;
-            Ok((client, hello.get_bool("isWritablePrimary").unwrap_or(false)))
+            Ok((client, way, hello.get_bool("isWritablePrimary").unwrap_or(false)))
         })
         .collect();
     let prefers_primary = !matches!(
@@ -93,14 +110,20 @@ async fn declared(name: &str, options: &ClientOptions) -> Result<Client, Failure
     let (mut other, mut failed) = (None, address::bad_url(name, "it names no server"));
     while let Some(answer) = asked.next().await {
         match answer {
-            Ok((client, is_primary)) if is_only || is_primary == prefers_primary => return Ok(client),
-            Ok((client, _)) => other = Some(client),
+            Ok((client, way, is_primary)) if is_only || is_primary == prefers_primary => return Ok((client, way)),
+            Ok((client, way, _)) => other = Some((client, way)),
             // A refused login says more than a server that is not there.
             Err(failure) if failed.kind != Kind::Auth => failed = failure,
             Err(_) => {}
         }
     }
     other.ok_or(failed)
+}
+
+/// A server of the URL: where it is, or the way to it.
+enum Found<'a> {
+    Direct(&'a ServerAddress, Result<Vec<SocketAddr>, Failure>),
+    Inside(inside::Way),
 }
 
 /// A client of one server that never connects to another. A load balancer names none.

@@ -2,6 +2,7 @@
 
 mod connect;
 mod convert;
+mod inside;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -13,6 +14,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 
+use super::tunnel::Socket;
 use super::{MOST_BYTES, Real, address};
 use crate::config::DatabaseKind;
 use crate::map;
@@ -21,7 +23,13 @@ use crate::platform::failures;
 
 /// The clients by database.
 #[derive(Default)]
-pub(super) struct Mongo(Lock<HashMap<String, Arc<OnceCell<Handle>>>>);
+pub(super) struct Mongo(Lock<HashMap<String, Arc<OnceCell<Connected>>>>);
+
+/// A client, and the socket that it reaches the cluster by, if it does.
+struct Connected {
+    handle: Handle,
+    _way: Option<Socket>,
+}
 
 impl Mongo {
     /// Runs one command document that reads; the documents of a cursor are all in `cursor.firstBatch`.
@@ -31,8 +39,8 @@ impl Mongo {
         let database = address::database(&real.environment, name, DatabaseKind::Mongo)?;
         let document = convert::command(command)?;
         let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
-        let handle = slot.get_or_try_init(|| connect::connect(real, name, database, timeout)).await?;
-        let answer = ask(name, handle, document).await;
+        let connected = slot.get_or_try_init(|| connect::connect(real, name, database, timeout)).await?;
+        let answer = ask(name, &connected.handle, document).await;
         if answer.as_ref().is_err_and(|failure| failure.kind == Kind::Unavailable) {
             // Another of the URL's servers may answer: the next call looks for it.
             self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| !Arc::ptr_eq(kept, &slot));

@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
 use super::super::{Real, address, tls};
-use super::{Session, error};
+use super::{Session, error, inside};
 use crate::config::Database;
 use crate::model::Failure;
 
@@ -24,17 +24,18 @@ pub(super) enum Encryption {
 
 impl Encryption {
     /// Asks the server to stop what a connection is doing. Whether it does shows in nothing that is still waited for.
-    pub(super) async fn cancel(&self, token: &CancelToken) {
-        let _ = match self {
-            Encryption::Plain => token.cancel_query(NoTls).await,
-            Encryption::Tls(tls) => token.cancel_query(tls.clone()).await,
+    pub(super) async fn cancel(&self, token: &CancelToken, way: Option<&inside::Taken>) {
+        let _ = match (self, way) {
+            (_, Some(way)) => return way.cancel(self, token).await,
+            (Encryption::Plain, None) => token.cancel_query(NoTls).await,
+            (Encryption::Tls(tls), None) => token.cancel_query(tls.clone()).await,
         };
     }
 }
 
 /// What the URL's `sslmode` asks for. Certificates are always verified where TLS is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Disable,
     Prefer,
     Require,
@@ -65,6 +66,9 @@ pub(super) async fn connect(real: &Real, name: &str, database: &Database) -> Res
     config.application_name(base.get_application_name().unwrap_or("runbook"));
     config.target_session_attrs(base.get_target_session_attrs());
     config.connect_timeout(std::time::Duration::from_secs(10));
+    if let Some(way) = inside::way(real, name, &base).await? {
+        return way.connect(&mut config, asked, database.ca.as_deref()).await;
+    }
     let place = hosts(name, &base, &mut config).await?;
     let mode = asked.unwrap_or(if database.ca.is_none() && place.is_local { Mode::Prefer } else { Mode::Require });
     let failed = |error: tokio_postgres::Error| error::connecting(name, user.unwrap_or_default(), &place.shown, &error);
@@ -85,7 +89,7 @@ pub(super) async fn connect(real: &Real, name: &str, database: &Database) -> Res
 
 /// Lets the connection work until its client is dropped. Statements are read as the guard has read them from the first on,
 /// whatever the role, the database or the URL's `options` say; what the server says of itself spares the usual round trip.
-async fn started<S, T>(client: Client, connection: Connection<S, T>, tls: Encryption) -> Result<Session, tokio_postgres::Error>
+pub(super) async fn started<S, T>(client: Client, connection: Connection<S, T>, tls: Encryption) -> Result<Session, tokio_postgres::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -98,7 +102,7 @@ where
     if !standard {
         client.batch_execute(STANDARD_STRINGS).await?;
     }
-    Ok(Session { client, tls })
+    Ok(Session { client, tls, way: None })
 }
 
 /// A backslash is a character like others: the guard reads strings so, and a server that did not could be told to run what the

@@ -3,6 +3,7 @@
 mod connect;
 mod decode;
 mod error;
+mod inside;
 mod params;
 
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ type Slot = Arc<Mutex<Option<Session>>>;
 struct Session {
     client: Client,
     tls: connect::Encryption,
+    /// The way that it took into the cluster, if it did.
+    way: Option<inside::Taken>,
 }
 
 /// A session under way. Dropped before its end (a timeout, a cancellation), it has the server stop and is not used again.
@@ -58,7 +61,7 @@ impl Drop for Busy<'_> {
         if let (Some(session), Ok(runtime)) = (self.session.take(), tokio::runtime::Handle::try_current())
             && !session.client.is_closed()
         {
-            runtime.spawn(async move { session.tls.cancel(&session.client.cancel_token()).await });
+            runtime.spawn(async move { session.tls.cancel(&session.client.cancel_token(), session.way.as_ref()).await });
         }
     }
 }
