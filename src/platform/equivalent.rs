@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use super::forwarded;
 use crate::config::{Auth, ChannelKind, Environment, SecretSource};
 use crate::model::operation::{
     Command, Exec, HttpRequest, Invocation, LogAnswer, LogQuery, LogSource, Message, PatchVerb, Selection, Since,
@@ -91,7 +92,9 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         Read::Exec(exec) => self::exec(exec, environment, None),
         Read::Command(command) => self::command(command, None),
         Read::Http(request) => http(request, environment, None),
-        Read::Health(request) => format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {}", quote(&request.url)),
+        Read::Health(request) => {
+            forwarded::curl(environment, &request.url, |url| format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {url}"))
+        }
         Read::Metrics(query) => {
             let mut line = http(&query.request, environment, None);
             let labels = query.labels.iter().map(|(name, value)| format!("{name}={}", Value::from(value.as_str())));
@@ -102,22 +105,25 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         }
         Read::Tcp(check) => format!("nc -vz -w {} {} {}", check.timeout.as_secs().max(1), quote(&check.host), check.port),
         Read::Sql(statement) => {
-            let url = quote(&address(environment, &statement.database));
+            let url = quote(&forwarded::address(environment, &statement.database));
+            let reached = |line| forwarded::database(environment, &statement.database, line);
             if statement.params.is_empty() {
-                return format!("psql {url} -c {}", quote(&statement.text));
+                return reached(format!("psql {url} -c {}", quote(&statement.text)));
             }
             let bound: Vec<String> = statement.params.iter().map(literal).collect();
             let text = format!("{} \\bind {} \\g", statement.text.trim_end().trim_end_matches(';'), bound.join(" "));
-            format!("echo {} | psql {url}", quote(&text))
+            reached(format!("echo {} | psql {url}", quote(&text)))
         }
         Read::Mongo { database, command, .. } => {
             let fields: Vec<String> = command.iter().map(|(key, value)| format!("{}: {value}", Value::from(key.as_str()))).collect();
             let script = format!("EJSON.stringify(db.runCommand({{ {} }}))", inert_json(&fields.join(", ")));
-            format!("mongosh {} --quiet --eval {}", quote(&address(environment, database)), quote(&script))
+            let url = quote(&forwarded::address(environment, database));
+            forwarded::database(environment, database, format!("mongosh {url} --quiet --eval {}", quote(&script)))
         }
         Read::Redis { database, command, .. } => {
             let words: Vec<String> = command.iter().map(|word| quote(word)).collect();
-            format!("redis-cli -u {} {}", quote(&address(environment, database)), words.join(" "))
+            let url = quote(&forwarded::address(environment, database));
+            forwarded::database(environment, database, format!("redis-cli -u {url} {}", words.join(" ")))
         }
         Read::Variable { name, .. } => format!("printenv {name}"),
         Read::File(file) => format!("cat {}", quote(&file.path)),
@@ -137,10 +143,6 @@ pub enum Watch {
 pub fn of_rollout(object: &ObjectRef, environment: &Environment, watch: Watch) -> String {
     let watch = if watch == Watch::Now { " --watch=false" } else { "" };
     format!("{} rollout status {object}{watch}", kubectl(environment, object))
-}
-
-fn address(environment: &Environment, database: &str) -> String {
-    environment.databases.get(database).map_or_else(|| database.to_owned(), |database| database.url.clone())
 }
 
 /// A parameter as psql's `\bind` takes it.
@@ -229,7 +231,7 @@ fn http(request: &HttpRequest, environment: &Environment, beside: Option<&Path>)
     let secrets = request.body.as_ref().map(secrets).filter(|names| !names.is_empty());
     let after = secrets.map(|names| format!("  # first put in its secrets: {}", names.join(", "))).unwrap_or_default();
     let save = request.save.as_ref().map(|save| format!(" -o {}", quote(&save.shown))).unwrap_or_default();
-    format!("{before}curl -sS{method}{headers}{body}{save} {}{after}", quote(&request.url))
+    forwarded::curl(environment, &request.url, |url| format!("{before}curl -sS{method}{headers}{body}{save} {url}{after}"))
 }
 
 /// What gives a body that stands in a file to the standard input of what follows.
@@ -346,7 +348,7 @@ fn chosen(selection: &Selection) -> String {
     format!("{place}{labels}{fields}")
 }
 
-fn client(environment: &Environment) -> String {
+pub(super) fn client(environment: &Environment) -> String {
     environment.context.as_ref().map_or_else(|| "kubectl".to_owned(), |context| format!("kubectl --context={}", quote(context)))
 }
 
@@ -502,6 +504,58 @@ mod tests {
             of(&command(env, Some("infra".into())), &environment),
             r"(cd infra && printf %s $'it\'s \U0000001b' | PW='<env:PW>' N=1 psql -c $'SELECT\n1')"
         );
+    }
+
+    #[test]
+    fn what_is_reached_by_port_forward_is_said_with_it() {
+        use crate::config::{Database, DatabaseKind, Reach};
+        let database =
+            |kind, url: &str| Database { url: url.into(), kind, password: None, reader: None, workload: None, replicas: 1, ca: None };
+        let databases = [
+            ("postgres".to_owned(), database(DatabaseKind::Postgres, "postgres://ops@postgres/ai?sslmode=require")),
+            ("cache".to_owned(), database(DatabaseKind::Redis, "redis://redis.other.svc:6379/1")),
+            ("m".to_owned(), database(DatabaseKind::Mongo, "mongodb://ops@mongodb-0.mongodb.p.svc:27017,b:1")),
+            ("far".to_owned(), database(DatabaseKind::Redis, "redis://redis.example.com:6379")),
+        ];
+        let environment = Environment {
+            context: Some("prod".into()),
+            namespace: "p".into(),
+            reach: Reach::PortForward,
+            databases: databases.into(),
+            ..Environment::default()
+        };
+        let timeout = std::time::Duration::from_secs(1);
+        let sql = |params| {
+            let text = "SELECT $1".to_owned();
+            Read::Sql(crate::model::operation::Statement { database: "postgres".into(), text, params, limit: 1, timeout })
+        };
+        let redis = |name: &str| Read::Redis { database: name.into(), command: vec!["PING".into()], timeout };
+        let get = |url: &str| {
+            let (service, url) = (None, url.to_owned());
+            Read::Http(HttpRequest { service, method: "GET", url, headers: vec![], body: None, ok_status: None, save: None, seal: Vec::new(), timeout })
+        };
+        for (read, line) in [
+            (
+                get("http://api/x"),
+                "kubectl --context=prod -n p port-forward svc/api 10080:80 >/dev/null & sleep 2; curl -sS --connect-to ::localhost:10080 http://api/x; kill $!",
+            ),
+            (get("https://status.example.com/x"), "curl -sS https://status.example.com/x"),
+            (
+                sql(vec![]),
+                "kubectl --context=prod -n p port-forward svc/postgres 5432:5432 >/dev/null & sleep 2; psql 'postgres://ops@postgres:5432/ai?sslmode=require&hostaddr=127.0.0.1' -c 'SELECT $1'; kill $!",
+            ),
+            (
+                redis("cache"),
+                "kubectl --context=prod -n other port-forward svc/redis 6379:6379 >/dev/null & sleep 2; redis-cli -u redis://localhost:6379/1 PING; kill $!",
+            ),
+            (redis("far"), "redis-cli -u redis://redis.example.com:6379 PING"),
+            (
+                Read::Mongo { database: "m".into(), command: vec![("ping".into(), 1.into())], timeout },
+                "kubectl --context=prod -n p port-forward pod/mongodb-0 27017:27017 >/dev/null & sleep 2; mongosh 'mongodb://ops@localhost:27017/?directConnection=true' --quiet --eval 'EJSON.stringify(db.runCommand({ \"ping\": 1 }))'; kill $!",
+            ),
+        ] {
+            assert_eq!(of_read(&read, &environment), line);
+        }
     }
 
     #[test]

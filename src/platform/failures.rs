@@ -67,6 +67,21 @@ pub(super) fn unreachable(database: &str, place: &str, why: &str) -> Failure {
         .on(database)
 }
 
+/// A tunnel that cannot be opened; `place` is the host and port that it was to lead to.
+pub(super) fn no_tunnel(place: &str, failure: Failure) -> Failure {
+    let message = format!("no tunnel to {place}: {}", failure.message);
+    Failure { message, target: None, ..failure }
+}
+
+/// A port-forward that the API server forbids, in its words; `lacking` are the verbs that the user has not.
+pub(super) fn may_not_forward(namespace: &str, said: &str, lacking: &[&str]) -> Failure {
+    let verbs = lacking.join(" and ");
+    let first = lacking.first().copied().unwrap_or("create");
+    Failure::new(Kind::Forbidden, said).hint(format!(
+        "the context's user lacks the right to {verbs} pods/portforward: `kubectl auth can-i {first} pods --subresource=portforward -n {namespace}`"
+    ))
+}
+
 /// A message that a channel did not take; `said` is what it answered, whole, since it is cut after it is masked; `retry_after` its wish in seconds.
 ///
 /// `retry` sends again only what surely was not taken: too many requests (429), no service (503). Other failures of a server or of

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::net::TcpStream;
 
 use super::http::io_text;
-use super::{Cx, Real, address, runtime};
+use super::{Cx, Real, address, kubernetes, runtime};
 use crate::config::SecretSource;
 use crate::model::{Failure, Kind, Read, Secret, Write};
 use crate::platform::egress;
@@ -94,7 +94,28 @@ impl Access {
     }
 }
 
+/// Where a host is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// At its own address.
+    Direct,
+    /// In the cluster, through a port-forward.
+    PortForward,
+}
+
 impl Real {
+    /// How a host is reached: by its own address, or through the cluster.
+    pub fn way_to(&self, host: &str, cx: &Cx<'_>) -> Result<Way, Failure> {
+        let Some(tunnels) = &self.tunnels else { return Ok(Way::Direct) };
+        let inside = self.runtime.block(cx, PATIENCE, || "the cluster".to_owned(), tunnels.lead_to(host))?;
+        Ok(if inside { Way::PortForward } else { Way::Direct })
+    }
+
+    /// The rights that port-forwards take.
+    pub fn rights_of_tunnels(&self) -> Vec<Access> {
+        if self.tunnels.is_some() { kubernetes::rights(&self.environment.namespace).to_vec() } else { Vec::new() }
+    }
+
     /// Whether the context's user has a right.
     pub fn may(&self, access: &Access, cx: &Cx<'_>) -> Result<bool, Failure> {
         self.runtime.block(cx, PATIENCE, || "the access review".to_owned(), self.kubernetes.may(access))

@@ -10,7 +10,7 @@ use super::file::{NodeFile, Quantity, WorkloadFile, WorldFile};
 use super::life::{BEFORE, Life, Manner, Nature};
 use super::source::Source;
 use super::{names, render, taints};
-use crate::config::{Config, DatabaseKind, Environment, Service};
+use crate::config::{Config, DatabaseKind, Environment, Reach, Service};
 use crate::map;
 use crate::model::resource::check_name;
 use crate::model::{Failure, ObjectRef, ResourceKind, Value, suggest};
@@ -340,6 +340,14 @@ pub(super) fn check_names(source: &Source, file: &WorldFile, config: &Config, en
         check_routes(source, &["urls", prefix], service)?;
         if service.slow.is_some() {
             return Err(source.wrong(&["urls", prefix, "slow"], "only a service has replicas that could cure it"));
+        }
+    }
+    for name in file.tunnels.keys() {
+        known(&["tunnels", name], "service or database", &mut services.keys().chain(environment.databases.keys()))?;
+        if environment.reach == Reach::Direct {
+            let failure =
+                source.wrong(&["tunnels", name], format_args!("the environment `{}` is reached without tunnels", environment.name));
+            return Err(failure.hint("only an environment with reach = \"port-forward\" has any"));
         }
     }
     for name in file.channels.keys() {

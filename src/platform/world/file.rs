@@ -41,8 +41,20 @@ pub struct WorldFile {
     pub channels: BTreeMap<String, ChannelFile>,
     /// Environment variables by name: what `env` answers instead of those of the machine.
     pub environment: BTreeMap<String, String>,
+    /// What is wrong with the ways to services and databases, by name, where they are reached by port-forward.
+    pub tunnels: BTreeMap<String, TunnelFile>,
     /// Further Kubernetes objects, as manifests.
     pub objects: Vec<Value>,
+}
+
+/// What is wrong with a port-forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TunnelFile {
+    /// It opens, and breaks once something was sent: reads are `unavailable`, writes are in doubt.
+    Broken,
+    /// The context's user may not open it.
+    Forbidden,
 }
 
 /// A node.

@@ -7,7 +7,8 @@ use url::{Host, Url};
 
 use super::build;
 use super::cluster::Cluster;
-use super::file::{Route, ServiceFile, WorldFile};
+use super::file::{Route, ServiceFile, TunnelFile, WorldFile};
+use super::tunnels;
 use crate::config::{Config, Environment};
 use crate::map;
 use crate::model::operation::{HttpRequest, MetricsQuery};
@@ -37,6 +38,7 @@ struct Site {
     written: ServiceFile,
     /// Whether nothing is said of it, as in the healthy world.
     healthy: bool,
+    tunnel: Option<TunnelFile>,
 }
 
 /// All that answers HTTP.
@@ -45,6 +47,7 @@ pub(super) struct Sites {
     services: BTreeMap<String, Site>,
     beyond: Vec<Site>,
     egress: Egress,
+    namespace: String,
 }
 
 /// An answer, or why there is none, and the time that it took.
@@ -56,6 +59,7 @@ pub(super) struct Reply {
 enum Outcome {
     Answer { status: u16, headers: Map, body: String },
     Refused,
+    Broken,
     Late,
 }
 
@@ -75,7 +79,8 @@ impl Sites {
             let workload = service.workload.as_ref().and_then(|text| build::workload_ref(text, build::namespace(environment)).ok());
             let health = if service.health.is_empty() { "/health".to_owned() } else { service.health.clone() };
             let (written, healthy) = (file.services.get(&name).cloned().unwrap_or_default(), *file == WorldFile::default());
-            services.insert(name, Site { base: base(url), health, workload, written, healthy });
+            let tunnel = file.tunnels.get(&name).copied();
+            services.insert(name, Site { base: base(url), health, workload, written, healthy, tunnel });
         }
         let beyond = file.urls.iter().map(|(prefix, written)| Site {
             base: base(prefix),
@@ -83,11 +88,12 @@ impl Sites {
             workload: None,
             written: written.clone(),
             healthy: false,
+            tunnel: None,
         });
         let mut beyond: Vec<Site> = beyond.collect();
         // The longest prefix answers.
         beyond.sort_by_key(|site| std::cmp::Reverse(site.base.len()));
-        Self { services, beyond, egress }
+        Self { services, beyond, egress, namespace: build::namespace(environment).to_owned() }
     }
 
     /// What becomes of a request at a time. Fails where real egress would not let it out.
@@ -116,6 +122,14 @@ impl Sites {
             return Err(Failure::bad_argument(format!("the world does not say what answers at {}", shown(url.as_str())))
                 .hint(format!("describe it in {world} under `urls:`, by its prefix")));
         };
+        match site.tunnel {
+            Some(TunnelFile::Forbidden) => {
+                let failure = tunnels::forbidden(&tunnels::place(url), &self.namespace);
+                return Err(Failure { message: format!("{} {}: {}", request.method, shown(&request.url), failure.message), ..failure });
+            }
+            Some(TunnelFile::Broken) => return Ok(Reply { latency: REFUSED, outcome: Outcome::Broken }),
+            None => {}
+        }
         let ready = site.workload.as_ref().map(|workload| cluster.ready_pods(workload, at));
         let mut reply =
             if ready == Some(0) { Reply { latency: REFUSED, outcome: Outcome::Refused } } else { site.answer(request.method, path, ready) };
@@ -250,6 +264,7 @@ impl Reply {
             }
             Outcome::Refused => Err(Failure::new(Kind::Unavailable, format!("{asked}: connection refused"))
                 .hint("does it run, and is it reachable from here? in this world its workload has no ready pod")),
+            Outcome::Broken => Err(Failure::new(Kind::Unavailable, format!("{asked}: {}", tunnels::BROKE)).hint(tunnels::AGAIN)),
             Outcome::Late => Err(failures::late(&asked, latency)),
         }
     }
@@ -268,9 +283,11 @@ impl Reply {
 
     /// As the answer of a request that changes.
     pub(super) fn into_change(self, request: &HttpRequest, cx: &Cx<'_>) -> Result<Value, Failure> {
-        if let Outcome::Late = self.outcome {
-            let asked = format!("{} {}", request.method, shown(&request.url));
-            return Err(failures::unanswered(&asked, request.timeout));
+        let asked = || format!("{} {}", request.method, shown(&request.url));
+        match self.outcome {
+            Outcome::Late => return Err(failures::unanswered(&asked(), request.timeout)),
+            Outcome::Broken => return Err(failures::in_doubt(format!("{} was sent, and no answer came: {}", asked(), tunnels::BROKE))),
+            _ => {}
         }
         status::changed(self.into_answer(request, cx)?, request)
     }
@@ -282,6 +299,7 @@ impl Reply {
             Outcome::Answer { status, .. } if (200..300).contains(&status) => (true, status, String::new()),
             Outcome::Answer { status, .. } => (false, status, format!("HTTP {status}")),
             Outcome::Refused => (false, 0, "connection refused".into()),
+            Outcome::Broken => (false, 0, tunnels::BROKE.into()),
             Outcome::Late => (false, 0, format!("timeout after {}", duration::show(latency))),
         };
         map! {

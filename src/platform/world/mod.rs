@@ -23,6 +23,7 @@ mod source;
 mod sql;
 mod taints;
 mod tcp;
+mod tunnels;
 
 #[cfg(test)]
 mod tests;
@@ -228,6 +229,9 @@ impl World {
         if database.kind != kind {
             let shown = |kind: DatabaseKind| format!("{kind:?}").to_lowercase();
             return Err(Failure::bad_argument(format!("{name:?} is {}, not {}", shown(database.kind), shown(kind))).on(name));
+        }
+        if let Some(tunnel) = self.file.tunnels.get(name) {
+            return Err(tunnels::database(*tunnel, name, Address::of(&database.url).place, build::namespace(&self.environment)));
         }
         let workload = database.workload.as_deref().and_then(|text| build::workload_ref(text, build::namespace(&self.environment)).ok());
         if workload.is_some_and(|workload| self.lock().cluster.ready_pods(&workload, at) == 0) {

@@ -3,6 +3,7 @@
 mod cluster;
 mod local;
 mod systems;
+mod ways;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub enum Health {
 /// One thing that was examined.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// `configuration`, `journal`, `scripts`, `secrets`, `cluster`, `permissions`, `services`, `databases` or `channels`.
+    /// `configuration`, `journal`, `scripts`, `secrets`, `cluster`, `reach`, `permissions`, `services`, `databases` or `channels`.
     pub area: &'static str,
     /// How well it is.
     pub health: Health,
@@ -127,6 +128,7 @@ fn real(examiner: &mut Examiner<'_>, environment: Environment, needed: local::Ne
         examiner.masker.learn(secrets);
     }
     if cluster::reached(examiner, &real, &environment, cx) {
+        ways::examined(examiner, &real, &environment, cx);
         cluster::permissions(examiner, &real, needed, cx);
     }
     systems::secrets(examiner, &real, &environment, cx);

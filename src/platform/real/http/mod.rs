@@ -204,7 +204,7 @@ impl Http {
         status::changed(answer, request)
     }
 
-    /// Performs a health check: `#{ ok, status, latency_ms, error, timings }`. Fails only where the URL may not be asked.
+    /// Performs a health check: `#{ ok, status, latency_ms, error, timings }`. Fails only where it may not be asked.
     pub(super) async fn health(&self, request: &HttpRequest) -> Result<Value, Failure> {
         let url = self.egress.check(&request.url)?;
         let (watch, probe) = (Stopwatch::start(), Arc::new(Probe::default()));
@@ -220,7 +220,10 @@ impl Http {
         let (ok, status, error, first) = match tokio::time::timeout(request.timeout, work).await {
             Ok(Ok((status, first))) if status.is_success() => (true, status.as_u16(), String::new(), first),
             Ok(Ok((status, first))) => (false, status.as_u16(), format!("HTTP {}", status.as_u16()), first),
-            Ok(Err(trouble)) if trouble.kind == Kind::Denied => return Err(trouble.failure(&shown(&request.url))),
+            // Who may not ask knows nothing about the service.
+            Ok(Err(trouble)) if matches!(trouble.kind, Kind::Denied | Kind::Forbidden | Kind::Auth) => {
+                return Err(trouble.failure(&shown(&request.url)));
+            }
             Ok(Err(trouble)) => (false, 0, trouble.text, watch.ms()),
             Err(_) => (false, 0, format!("timeout after {}", duration::show(request.timeout)), watch.ms()),
         };

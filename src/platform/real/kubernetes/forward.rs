@@ -10,6 +10,7 @@ use tokio::io::DuplexStream;
 use super::super::survey::Access;
 use super::{Call, Kubernetes, error, parsed, path, with_query};
 use crate::model::{Failure, Kind, ResourceKind, Value};
+use crate::platform::failures;
 
 /// What a port-forward says of its port when it ends, if anything.
 pub(in super::super) type Ending = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
@@ -84,7 +85,6 @@ impl Kubernetes {
         if lacking.is_empty() {
             return failure;
         }
-        let verbs = lacking.join(" and ");
-        failure.hint(format!("the context's user lacks the right to {verb} pods/portforward: `kubectl auth can-i {first} pods --subresource=portforward -n {namespace}`", verb = verbs, first = lacking[0]))
+        failures::may_not_forward(namespace, &failure.message, &lacking).on(failure.target.unwrap_or_default())
     }
 }

@@ -1,7 +1,6 @@
 //! Tunnels to what a cluster's own names lead to, through the API server's port-forward: opened on first use, each carrying
 //! one connection that its connector keeps and shares, to the pod that the Service sends to at that moment.
 
-mod name;
 mod pick;
 mod socket;
 mod stream;
@@ -18,7 +17,8 @@ use crate::config::{Environment, Reach};
 use crate::model::operation::{Freshness, Selection};
 use crate::model::resource::Target;
 use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value};
-use name::{Named, Place};
+use crate::platform::failures;
+use crate::platform::hostname::{self, Named, Place};
 use pick::Port;
 
 /// So many pods are tried where one has gone since it was listed.
@@ -56,7 +56,7 @@ impl Tunnels {
 
     /// Whether a host is one of the cluster's. No name is looked up in DNS.
     pub(super) async fn lead_to(&self, host: &str) -> Result<bool, Failure> {
-        let places = match name::read(host, &self.namespace) {
+        let places = match hostname::read(host, &self.namespace) {
             Named::Outside => return Ok(false),
             Named::Inside(_) => return Ok(true),
             Named::Perhaps(places) => places,
@@ -95,7 +95,7 @@ impl Tunnels {
 
     /// The ports of pods that a host's port leads to now.
     async fn ends(&self, host: &str, port: u16) -> Result<Vec<End>, Failure> {
-        match name::read(host, &self.namespace) {
+        match hostname::read(host, &self.namespace) {
             Named::Outside => Err(no_service(host, &self.namespace)),
             Named::Inside(place) => match self.service(&place).await {
                 Ok(service) => self.behind(&place, &service, port).await,
@@ -154,7 +154,10 @@ impl Tunnels {
         let mut pods = self.pods(&place.namespace, selector).await?;
         if let Some(one) = &place.pod {
             pods.retain(|pod| [&["metadata", "name"], &["spec", "hostname"]].iter().any(|path| pod.str_at(*path) == Some(one)));
-            return pick::ready(&format!("pod/{one} behind {what}"), &pods, &there, publishes_all);
+            if pods.is_empty() {
+                return Err(Failure::new(Kind::Unavailable, format!("{what} has no pod {one}"))
+                    .hint(format!("`kubectl -n {} get pods` lists what there is", place.namespace)));
+            }
         }
         pick::ready(&what, &pods, &there, publishes_all)
     }
@@ -199,6 +202,5 @@ fn no_service(host: &str, namespace: &str) -> Failure {
 
 /// Says which way could not be taken.
 fn no_way(host: &str, port: u16, failure: Failure) -> Failure {
-    let message = format!("no tunnel to {host}:{port}: {}", failure.message);
-    Failure { message, target: None, ..failure }
+    failures::no_tunnel(&format!("{host}:{port}"), failure)
 }

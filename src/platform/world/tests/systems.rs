@@ -181,3 +181,33 @@ fn messages_are_kept_and_the_cluster_says_who_it_is() {
     let info = world.ask(&Read::ClusterInfo).unwrap();
     assert_eq!(info.str_at(&["uid"]), Some("6f1c0000-0000-4000-8000-000000000001"));
 }
+
+#[test]
+fn tunnels_that_break_or_are_forbidden_show_as_they_do_on_the_real_systems() {
+    let (config, mut environment) = setting();
+    let world = |environment: &Environment| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"tunnels: { postgres: broken, redis: forbidden, billing: broken, consent: forbidden }\n").unwrap();
+        World::load(file.path(), config.clone(), environment.clone(), Timestamp::UNIX_EPOCH)
+    };
+    let failure = world(&environment).err().unwrap();
+    assert!(failure.message.contains(":1:12: the environment `prod` is reached without tunnels"), "{failure}");
+    environment.reach = crate::config::Reach::PortForward;
+    let world = world(&environment).unwrap();
+    let text = "SELECT 1".to_owned();
+    let sql = Read::Sql(Statement { database: "postgres".into(), text, params: vec![], limit: 1, timeout: WAIT });
+    let failure = world.ask(&sql).unwrap_err();
+    let lost = "the connection to the database `postgres` was lost: the tunnel broke";
+    assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unavailable, lost));
+    let failure = world.ask(&Read::Redis { database: "redis".into(), command: vec!["PING".into()], timeout: WAIT }).unwrap_err();
+    assert_eq!(failure.kind, Kind::Forbidden);
+    assert!(failure.message.starts_with("no tunnel to redis:6379: ") && failure.hint.unwrap().contains("create and get pods/portforward"));
+    assert_eq!(world.health("billing").str_at(&["error"]), Some("the tunnel broke"));
+    let url = "http://billing:8080/x";
+    assert_eq!(world.ask(&Read::Http(request("billing", url))).unwrap_err().kind, Kind::Unavailable);
+    let write = with_cx(|cx| world.prepare(Write::Http(HttpRequest { method: "POST", ..request("billing", url) }), cx)).unwrap();
+    let failure = with_cx(|cx| world.write(&write, cx)).unwrap_err();
+    assert_eq!((failure.kind, failure.sent), (Kind::InDoubt, crate::model::Sent::Unknown));
+    let health = Read::Health(request("consent", "http://consent:8080/health"));
+    assert_eq!(world.ask(&health).unwrap_err().kind, Kind::Forbidden, "whether it is well nobody knows");
+}

@@ -6,18 +6,18 @@ use crate::model::resource::check_name;
 
 /// What a host names in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(in crate::platform) struct Place {
     /// The Service.
-    pub(super) service: String,
+    pub(in crate::platform) service: String,
     /// Its namespace.
-    pub(super) namespace: String,
+    pub(in crate::platform) namespace: String,
     /// One pod of it, by its host name.
-    pub(super) pod: Option<String>,
+    pub(in crate::platform) pod: Option<String>,
 }
 
 /// How a host is to be looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(in crate::platform) enum Named {
     /// Outside of the cluster: an address, this machine, a public name.
     Outside,
     /// In the cluster and nowhere else: a name like `postgres` means another machine, or none, on any other network.
@@ -28,7 +28,7 @@ pub(super) enum Named {
 
 /// Reads a host as a pod in a namespace would: `auth-rbac`, `auth-rbac.platform`, `auth-rbac.platform.svc.cluster.local`,
 /// `postgres-0.postgres`.
-pub(super) fn read(host: &str, namespace: &str) -> Named {
+pub(in crate::platform) fn read(host: &str, namespace: &str) -> Named {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if bare.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost") || check_name(&host).is_err() {
