@@ -31,4 +31,5 @@ mod services;
 mod services_outage;
 mod services_repl;
 mod steps;
+mod tunnels;
 mod view;

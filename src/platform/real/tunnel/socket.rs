@@ -107,3 +107,72 @@ async fn join(near: UnixStream, far: Box<dyn Io>) {
 fn is_own(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Leads to one who says everything again.
+    struct Echo(Arc<AtomicUsize>);
+
+    impl Opener for Echo {
+        async fn open(&self) -> Result<Box<dyn Io>, Failure> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let (near, far) = tokio::io::duplex(64);
+            tokio::spawn(async move {
+                let (mut read, mut write) = tokio::io::split(far);
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+            });
+            Ok(Box::new(near))
+        }
+    }
+
+    async fn said_again(path: &Path) -> String {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await.unwrap();
+        String::from_utf8(answer.to_vec()).unwrap()
+    }
+
+    /// Whether another user gets anything out of a socket.
+    #[allow(clippy::disallowed_methods)]
+    async fn another_user_gets_in(path: &Path) -> bool {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-s", "-m", "5", "--http0.9", "--unix-socket"]).arg(path).arg("http://x/").uid(65_534).gid(65_534).env_clear();
+        let output = tokio::task::spawn_blocking(move || curl.output()).await.unwrap().unwrap();
+        !output.stdout.is_empty()
+    }
+
+    #[tokio::test]
+    async fn each_connection_has_a_stream_of_its_own_and_other_users_have_none() {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let socket = Socket::serve("x.sock", Echo(Arc::clone(&opened))).unwrap();
+        let path = socket.path().to_owned();
+        let folder = path.parent().unwrap().to_owned();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&path)), (0o700, 0o600));
+        assert_eq!(said_again(&path).await, "hello");
+        let kept = Echo(Arc::default()).open().await.unwrap();
+        socket.keep(kept);
+        assert_eq!((said_again(&path).await.as_str(), opened.load(Ordering::SeqCst)), ("hello", 1), "the kept one was taken");
+        // Only an administrator can act as another user.
+        if rustix::process::geteuid().is_root() {
+            assert!(!another_user_gets_in(&path).await);
+            // Even where the folder was opened by mistake.
+            for (path, mode) in [(&folder, 0o777), (&path, 0o777)] {
+                std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+            }
+            assert!(!another_user_gets_in(&path).await);
+            assert_eq!(opened.load(Ordering::SeqCst), 1, "no tunnel was opened for them");
+        }
+        drop(socket);
+        assert!(!folder.exists());
+    }
+}

@@ -191,7 +191,7 @@ fn tunnels_that_break_or_are_forbidden_show_as_they_do_on_the_real_systems() {
         World::load(file.path(), config.clone(), environment.clone(), Timestamp::UNIX_EPOCH)
     };
     let failure = world(&environment).err().unwrap();
-    assert!(failure.message.contains(":1:12: the environment `prod` is reached without tunnels"), "{failure}");
+    assert!(failure.message.contains(":1:48: the environment `prod` is reached without tunnels"), "{failure}");
     environment.reach = crate::config::Reach::PortForward;
     let world = world(&environment).unwrap();
     let text = "SELECT 1".to_owned();

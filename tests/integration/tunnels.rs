@@ -1,0 +1,285 @@
+//! A laptop's point of view: no service's name resolves here, and everything is reached through the real API server's
+//! port-forward, whose other end kwok leads to the real databases and the stand-in.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::services::kubectl;
+use crate::support::{Project, Proxy, Real, Slot, api_server, namespace, variable};
+
+/// A StatefulSet of one pod, its Service, and where the pod's ports lead to.
+fn system(namespace: &str, name: &str, service: &str, forwards: &[(u16, &str)]) -> String {
+    let forward = |(port, to): &(u16, &str)| {
+        let (address, at) = to.rsplit_once(':').unwrap();
+        format!("{{ ports: [{port}], target: {{ address: {address}, port: {at} }} }}")
+    };
+    let forwards: Vec<String> = forwards.iter().map(forward).collect();
+    format!(
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{ name: {name}, namespace: {namespace} }}\nspec:\n  replicas: 1\n  serviceName: {name}\n  \
+         selector: {{ matchLabels: {{ app: {name} }} }}\n  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    spec:\n      containers:\n      \
+         - {{ name: main, image: \"registry.example/x:1\", ports: [ {{ name: main, containerPort: 8080 }} ] }}\n---\n\
+         apiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\nspec: {service}\n---\n\
+         apiVersion: kwok.x-k8s.io/v1alpha1\nkind: PortForward\nmetadata: {{ name: {name}-0, namespace: {namespace} }}\n\
+         spec: {{ forwards: [ {} ] }}\n---\n",
+        forwards.join(", ")
+    )
+}
+
+/// A Service's `spec` with these ports: `(port, target port)`.
+fn ports(name: &str, ports: &[(u16, &str)]) -> String {
+    let port = |(port, target): &(u16, &str)| format!("{{ name: p{port}, port: {port}, targetPort: {target} }}");
+    let ports: Vec<String> = ports.iter().map(port).collect();
+    format!("{{ selector: {{ app: {name} }}, ports: [ {} ] }}", ports.join(", "))
+}
+
+/// Makes systems in a new namespace and waits until their pods are ready.
+#[track_caller]
+fn applied(project: &Project, own: &str, manifest: &str) {
+    project.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {own} }}\n---\n{manifest}"));
+    kubectl(&["-n", own, "wait", "--for=jsonpath={.status.readyReplicas}=1", "statefulset", "--all", "--timeout=60s"]);
+}
+
+const FORWARDED: &str = "reach = \"port-forward\"";
+
+#[test]
+fn each_system_is_reached_by_its_name_in_the_cluster() {
+    let own = namespace("tunnels");
+    let slot = Slot::new(
+        &json!({ "GET /health": {}, "GET /near": { "redirect": "/end" }, "GET /end": { "body": "here" }, "POST /orders": { "status": 201 } }),
+    );
+    let direct = Slot::new(&json!({ "GET /x": { "body": "direct" } }));
+    let ca = variable("RUNBOOK_TEST_CA");
+    let secret = |name: &str| format!("password = {{ env = \"{name}\" }}");
+    let manifest = [
+        system(&own, "api", &ports("api", &[(80, "main")]), &[(8080, &slot.address)]),
+        system(&own, "postgres", "{ clusterIP: None, selector: { app: postgres }, ports: [ { name: pg, port: 5432 } ] }", &[]),
+        system(&own, "redis", &ports("redis", &[(6379, "6379")]), &[]),
+        system(&own, "mongodb", "{ clusterIP: None, selector: { app: mongodb }, ports: [ { name: m, port: 27017 } ] }", &[]),
+        system(
+            &own,
+            "tls-by-name",
+            &ports("tls-by-name", &[(5432, "5432"), (6380, "6380"), (8443, "8443")]),
+            &[(5432, &variable("RUNBOOK_TEST_POSTGRES")), (6380, &variable("RUNBOOK_TEST_REDIS_TLS")), (8443, &api_server())],
+        ),
+        system(&own, "tls-by-other", &ports("tls-by-other", &[(6380, "6380")]), &[(6380, &variable("RUNBOOK_TEST_REDIS_TLS"))]),
+    ];
+    let rediss = |host: &str| format!("url = \"rediss://{host}:6380\"\nca = {ca:?}\n{}", secret("REDIS_PASSWORD"));
+    let project = Real::new("tunnels")
+        .line(FORWARDED)
+        .line(&format!("allow = [\"http://{}/\"]", direct.address))
+        .service("api", "api")
+        .table("services.whole", &format!("url = \"http://api.{own}.svc.cluster.local\""))
+        .table("services.encrypted", "url = \"https://tls-by-name:8443\"")
+        .postgres("postgres-0.postgres:5432")
+        .redis("redis:6379")
+        .mongo(&format!("mongodb-0.mongodb.{own}.svc:27017"))
+        .table(
+            "databases.pg-tls",
+            &format!(
+                "url = \"postgres://ops@tls-by-name:5432/therapeutic_ai?sslmode=verify-full\"\nca = {ca:?}\n{}",
+                secret("OPS_PASSWORD")
+            ),
+        )
+        .table("databases.redis-tls", &rediss("tls-by-name"))
+        .table("databases.redis-other", &rediss("tls-by-other"))
+        .project()
+        .env("SSL_CERT_FILE", &ca);
+    applied(&project, &own, &manifest.concat());
+    let script = format!(
+        r#"
+        check(http_health("api").ok, "health");
+        check(http_health("whole").ok, "the whole name");
+        check(http_get("api/near").body == "here", "a redirect");
+        check(http_post("api/orders", #{{ body: #{{ a: 1 }} }}).status == 201, "a change");
+        check(http_get("encrypted/version").body.major == "1", "TLS for the name");
+        check(http_get("http://{}/x").body == "direct", "what is no Service");
+        check(sql("postgres", "SELECT 1 AS one")[0].one == 1, "SQL");
+        check(sql("pg-tls", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0].ssl, "SQL over TLS");
+        check(redis("redis", ["PING"]) == "PONG", "Redis");
+        check(redis("redis-tls", ["PING"]) == "PONG", "Redis over TLS");
+        check(mongo("mongodb", #{{ ping: 1 }}).ok == 1.0, "Mongo");
+        try {{ redis("redis-other", ["PING"]) }} catch(e) {{ note(e.kind + ": " + e.message); }}
+        let once = http_get("api/end"); let again = http_get("api/end");
+        check(again.timings.get("connect_ms") == (), "the tunnel is kept");
+        "#,
+        direct.address
+    );
+    let ran = project.really(&script).status(0);
+    let ran =
+        ran.stdout_has("unavailable: the database `redis-other` at tls-by-other:6380 cannot be reached: TLS: invalid peer certificate");
+    let asked = slot.requests();
+    let hosts: Vec<&str> = asked.iter().map(|request| request["host"].as_str().unwrap()).collect();
+    let whole = format!("api.{own}.svc.cluster.local");
+    assert_eq!(hosts, ["api", whole.as_str(), "api", "api", "api", "api", "api"], "the name stays in the request\n{ran}");
+    assert_eq!(asked[4]["body"], json!({ "a": 1 }).to_string(), "{asked:?}");
+
+    by_hand(&project, &own);
+    let doctor = project.run(["doctor"]).stdout_has("through port-forwards: api, encrypted, whole, mongodb, pg-tls, postgres, redis");
+    doctor.stdout_has(&format!("may create and get pods/portforward -n {own}"));
+}
+
+/// A change's equivalent, pasted into a shell.
+fn by_hand(project: &Project, own: &str) {
+    let bin = project.outside().join("bin");
+    fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(variable("RUNBOOK_TEST_KUBECTL"), bin.join("kubectl")).unwrap();
+    let project = project.clone().script("y.rhai", "http_post(\"api/orders\", #{ body: \"by hand\" });");
+    let rehearsed = project.run(["run", "y.rhai", "--dry-run", "-o", "json"]).status(0).json();
+    let line = rehearsed["changes"][0]["equivalent"].as_str().unwrap().to_owned();
+    assert!(
+        line.starts_with(&format!("kubectl --context=test -n {own} port-forward svc/api 10080:80 >/dev/null & sleep 2; curl ")),
+        "{line}"
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-c", &line])
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("KUBECONFIG", variable("RUNBOOK_TEST_KUBECONFIG"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Checks that each line fails with a kind and these words.
+#[track_caller]
+fn refused(project: &Project, rows: &[(&str, &str, &str, &str)]) {
+    for (script, kind, message, hint) in rows {
+        let ran = project.really(script).stderr_has(&format!("error[{kind}]: ")).stderr_has(message).stderr_has(hint);
+        assert!(ran.journaled("outcome").is_empty(), "{script} was sent\n{ran}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_is_said() {
+    let own = namespace("no-tunnels");
+    let waiting = system(&own, "late", &ports("late", &[(80, "main")]), &[]).replace(
+        "metadata: { labels: { app: late } }",
+        "metadata: { labels: { app: late }, annotations: { pod-ready.stage.kwok.x-k8s.io/delay: 24h } }",
+    );
+    let manifest = [
+        system(&own, "api", &ports("api", &[(80, "main"), (81, "nothing")]), &[(8080, "127.0.0.1:9")]),
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{ name: elsewhere, namespace: {own} }}\nspec: {{ type: ExternalName, externalName: localhost }}\n---\n"
+        ),
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{ name: empty, namespace: {own} }}\nspec: {{ ports: [ {{ port: 80 }} ] }}\n---\n"
+        ),
+    ];
+    let project = |context: &str| {
+        let real = Real::new("no-tunnels").context(context).line(FORWARDED);
+        let services = ["api", "late", "elsewhere", "empty", "nowhere"].iter().fold(real, |real, name| real.service(name, name));
+        services.service("wrong-port", "api:99").service("no-port", "api:81").postgres("postgres:5432").redis("elsewhere:6379").project()
+    };
+    let real = project("test");
+    applied(&real, &own, &manifest.concat());
+    real.apply(&waiting);
+    kubectl(&["-n", &own, "wait", "--for=create", "pod/late-0", "--timeout=60s"]);
+    refused(
+        &real,
+        &[
+            (
+                "http_get(\"nowhere/x\");",
+                "unavailable",
+                &format!("no tunnel to nowhere:80: the namespace {own} has no service/nowhere"),
+                "reach =",
+            ),
+            ("http_post(\"nowhere/x\");", "unavailable", "the namespace ", "is it right, and is it in that namespace?"),
+            ("http_get(\"late/x\");", "unavailable", "no pod of service/late is ready: late-0 (", "`pods` and `events`"),
+            ("http_get(\"empty/x\");", "unavailable", "no tunnel to empty:80: service/empty leads to no pod", "does its workload run?"),
+            ("http_get(\"elsewhere/x\");", "unavailable", "service/elsewhere stands for localhost, and leads to no pod", "ExternalName"),
+            (
+                "redis(\"redis\", [\"PING\"]);",
+                "unavailable",
+                "service/elsewhere stands for localhost",
+                "an ExternalName cannot be forwarded to",
+            ),
+            ("http_get(\"wrong-port/x\");", "unavailable", "service/api has no port 99", "it has 80, 81"),
+            ("http_get(\"no-port/x\");", "unavailable", "api-0 (no port of the name nothing)", "does its workload run?"),
+            ("http_get(\"api/x\");", "unavailable", "GET http://api/x: connection refused", "does it run"),
+            ("http_post(\"api/x\");", "unavailable", "POST http://api/x: connection refused", "does it run"),
+            ("sql(\"postgres\", \"SELECT 1\");", "unavailable", "no tunnel to postgres:5432: the namespace", "is it right"),
+        ],
+    );
+    real.really("check(!http_health(\"api\").ok, \"nobody listens\");").status(0);
+    let forbidden = "lacks the right to create and get pods/portforward: `kubectl auth can-i create pods --subresource=portforward -n";
+    let viewer = project("viewer");
+    refused(
+        &viewer,
+        &[
+            ("http_get(\"api/x\");", "forbidden", "User \"viewer\" cannot get resource \"pods/portforward\"", forbidden),
+            ("http_health(\"api\");", "forbidden", "no tunnel to api:80: pods \"api-0\" is forbidden", forbidden),
+        ],
+    );
+    viewer
+        .run(["doctor"])
+        .status(1)
+        .stdout_has(&format!("may not create pods/portforward -n {own}"))
+        .stdout_has("may not get pods/portforward");
+    refused(
+        &project("unreachable"),
+        &[
+            (
+                "http_get(\"api/x\");",
+                "unavailable",
+                "no tunnel to api:80: the cluster at https://127.0.0.1:",
+                "is the API server of the context `unreachable` up",
+            ),
+            ("sql(\"postgres\", \"SELECT 1\");", "unavailable", "cannot be reached: connection refused", "is the API server"),
+        ],
+    );
+}
+
+#[test]
+fn tunnels_that_break_end_the_call_and_not_the_next_one() {
+    let own = namespace("broken-tunnels");
+    let slot = Slot::new(&json!({ "GET /ok": { "body": "ok" }, "GET /lost": { "body": "lost" }, "POST /lost": { "status": 200 } }));
+    let lost = |to: &str, when: &str| Proxy::new(to, &json!({ "mode": "drop-replies", "when": when }));
+    let web = lost(&slot.address, "/lost");
+    let postgres = lost(&variable("RUNBOOK_TEST_POSTGRES"), "SELECT 4711");
+    let redis = lost(&variable("RUNBOOK_TEST_REDIS"), "lost-key");
+    let mongo = lost(&variable("RUNBOOK_TEST_MONGO"), "lost_collection");
+    let manifest = [
+        system(&own, "api", &ports("api", &[(80, "main")]), &[(8080, &web.address)]),
+        system(&own, "postgres", &ports("postgres", &[(5432, "5432")]), &[(5432, &postgres.address)]),
+        system(&own, "redis", &ports("redis", &[(6379, "6379")]), &[(6379, &redis.address)]),
+        system(&own, "mongodb", &ports("mongodb", &[(27017, "27017")]), &[(27017, &mongo.address)]),
+    ];
+    let project = Real::new("broken-tunnels").line(FORWARDED).service("api", "api").redis("redis:6379").mongo("mongodb:27017");
+    let url = "url = \"postgres://ops@postgres:5432/therapeutic_ai?sslmode=disable\"\npassword = { env = \"OPS_PASSWORD\" }";
+    let project = project.table("databases.postgres", url).project();
+    applied(&project, &own, &manifest.concat());
+    let reads = r#"
+        for (name, number) in ["api", "postgres", "redis", "mongodb"] {
+            let well = || switch name {
+                "api" => http_get("api/ok"),
+                "postgres" => sql("postgres", "SELECT 1"),
+                "redis" => redis("redis", ["PING"]),
+                _ => mongo("mongodb", #{ ping: 1 }),
+            };
+            let lost = || switch name {
+                "api" => http_get("api/lost"),
+                "postgres" => sql("postgres", "SELECT 4711"),
+                "redis" => redis("redis", ["GET", "lost-key"]),
+                _ => mongo("mongodb", #{ count: "lost_collection" }),
+            };
+            well.call();
+            let outcome = attempt(lost);
+            note(`${name}: ${outcome.error.kind}`);
+            well.call();
+        }
+    "#;
+    let ran = project.really(reads).status(0);
+    for name in ["api", "postgres", "redis", "mongodb"] {
+        assert!(ran.to_string().contains(&format!("{name}: unavailable")), "{name}\n{ran}");
+    }
+    let before = slot.requests().iter().filter(|request| request["method"] == "POST").count();
+    let ran = project
+        .really("http_post(\"api/lost\");")
+        .status(9)
+        .stderr_has("error[in_doubt]: POST http://api/lost was sent, and no answer came");
+    let sent = slot.requests().iter().filter(|request| request["method"] == "POST").count();
+    assert_eq!(sent - before, 1, "once, and never again\n{ran}");
+    // The pod is replaced between two calls, and the way to the new one is another.
+    project.clone().script("z.rhai", "check(http_get(\"api/ok\").body == \"ok\", \"before\"); restart(\"statefulset/api\"); wait_ready(\"statefulset/api\"); sleep(\"5s\"); check(http_get(\"api/ok\").body == \"ok\", \"after\");")
+        .run(["run", "z.rhai"]).status(0);
+}
