@@ -120,6 +120,12 @@ impl Proxy {
         Self { number: made["id"].as_u64().unwrap(), address: made["address"].as_str().unwrap().to_owned() }
     }
 
+    /// Another mode, for open connections too.
+    #[track_caller]
+    pub fn set(&self, setting: &Value) {
+        control("PUT", &format!("/proxies/{}", self.number), setting);
+    }
+
     /// Its counts.
     #[track_caller]
     pub fn counts(&self) -> Value {

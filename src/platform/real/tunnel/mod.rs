@@ -99,10 +99,13 @@ impl Tunnels {
             Named::Outside => Err(no_service(host, &self.namespace)),
             Named::Inside(place) => match self.service(&place).await {
                 Ok(service) => self.behind(&place, &service, port).await,
-                Err(failure) if failure.kind == Kind::NotFound => match self.workloads.get(&host.to_ascii_lowercase()) {
-                    Some(workload) => self.of_workload(workload, port).await,
-                    None => Err(no_service(&place.service, &place.namespace)),
-                },
+                Err(failure) if failure.kind == Kind::NotFound => {
+                    let found = match self.workloads.get(&host.to_ascii_lowercase()) {
+                        Some(workload) => self.of_workload(workload, port).await?,
+                        None => None,
+                    };
+                    found.ok_or_else(|| no_service(&place.service, &place.namespace))
+                }
                 Err(failure) => Err(failure),
             },
             Named::Perhaps(places) => {
@@ -162,18 +165,19 @@ impl Tunnels {
         pick::ready(&what, &pods, &there, publishes_all)
     }
 
-    async fn of_workload(&self, workload: &str, port: u16) -> Result<Vec<End>, Failure> {
+    /// The pods of a workload; none where there is no such workload either.
+    async fn of_workload(&self, workload: &str, port: u16) -> Result<Option<Vec<End>>, Failure> {
         let Target::Object(kind, name) = Target::parse(workload)? else {
             return Err(Failure::bad_argument(format!("{workload:?} names no workload")));
         };
-        let object = self.kubernetes.object(&ObjectRef::new(kind, &self.namespace, &name)).await.map_err(|failure| match failure.kind {
-            Kind::NotFound => Failure { kind: Kind::Unavailable, ..failure },
-            _ => failure,
-        })?;
+        let object = match self.kubernetes.object(&ObjectRef::new(kind, &self.namespace, &name)).await {
+            Err(failure) if failure.kind == Kind::NotFound => return Ok(None),
+            found => found?,
+        };
         let selector = labels(object.at(&["spec", "selector", "matchLabels"]))
             .ok_or_else(|| Failure::new(Kind::Unavailable, format!("{workload} chooses its pods by no labels")))?;
         let pods = self.pods(&self.namespace, selector).await?;
-        pick::ready(workload, &pods, &Port::Number(port), false)
+        pick::ready(workload, &pods, &Port::Number(port), false).map(Some)
     }
 
     async fn pods(&self, namespace: &str, selector: String) -> Result<Vec<Value>, Failure> {
