@@ -213,9 +213,9 @@ fn a_secret_that_is_changed_or_deleted_comes_back_and_is_told_to_nobody() {
 }
 
 /// A node of its own, which takes only pods that are made for it.
-fn node(name: &str) -> String {
+fn node(name: &str, place: &str) -> String {
     format!(
-        "---\napiVersion: v1\nkind: Node\nmetadata: {{ name: {name}, labels: {{ own: {name}, drain: test }} }}\n\
+        "---\napiVersion: v1\nkind: Node\nmetadata: {{ name: {name}, labels: {{ drain: {place} }} }}\n\
          spec: {{ taints: [ {{ key: own, value: x, effect: NoSchedule }} ] }}\n\
          status: {{ capacity: {{ cpu: \"8\", memory: 8Gi, pods: \"110\" }}, allocatable: {{ cpu: \"8\", memory: 8Gi, pods: \"110\" }} }}\n"
     )
@@ -239,14 +239,14 @@ fn a_drain_waits_for_disruption_budgets_and_leaves_the_pods_of_daemonsets() {
          metadata: {{ name: web, namespace: {place} }}\nspec: {{ minAvailable: 1, selector: {{ matchLabels: {{ app: web }} }} }}\n\
          ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: web, namespace: {place} }}\nspec:\n  replicas: 2\n  {}\
          ---\napiVersion: apps/v1\nkind: DaemonSet\nmetadata: {{ name: agent, namespace: {place} }}\nspec:\n  {}",
-        node(&first),
-        pods("web", "2s", "drain: test"),
-        pods("agent", "0s", "drain: test"),
+        node(&first, &place),
+        pods("web", "2s", &format!("drain: {place}")),
+        pods("agent", "0s", &format!("drain: {place}")),
     ));
     kubectl(&["-n", &place, "rollout", "status", "deployment/web", "--timeout=40s"]);
     kubectl(&["-n", &place, "rollout", "status", "daemonset/agent", "--timeout=40s"]);
     // The place where the evicted ones go.
-    project.apply(&node(&second));
+    project.apply(&node(&second, &place));
     let on = |node: &str| {
         kubectl(&[
             "-n",
