@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::content;
 use super::function::{Plan, Shape};
 use super::history::{History, Recorded, escaped};
 use super::ledger::{Change, Finding, Found, Inverse, Ledger};
@@ -193,7 +194,9 @@ impl Pipeline {
             }
             // 6. The intent, durable before anything leaves; then the latch again.
             let kept = |body: &Value| record::kept(&self.journal, &self.masker, body);
-            let intent = record::intent(call, number, of, tier, self.mode, &prepared, &self.masker, &kept);
+            let beside = record::beside(&prepared, &self.journal, &self.masker, self.platform.environment());
+            let beside = beside.map_err(|failure| self.tripped(failure))?;
+            let intent = record::intent(call, number, of, tier, self.mode, &prepared, &self.masker, &kept, beside);
             self.append(&intent.map_err(|failure| self.tripped(failure))?)?;
             if self.durable {
                 self.journal.sync().map_err(|failure| self.tripped(failure))?;
@@ -358,13 +361,16 @@ impl Pipeline {
         let of_secret = target.as_deref().is_some_and(is_secret);
         // What is shown or sent may hold personal data: its shape is on record, and what is sent stands beside the journal.
         let noted = |ty: Option<&Type>, value: &Value| match ty {
-            Some(Type::Body) => record::kept(&self.journal, &self.masker, value),
+            Some(Type::Body | Type::Values) => record::kept(&self.journal, &self.masker, value),
+            Some(ty @ (Type::Command | Type::Words)) => {
+                content::argument(ty, value, &|data| record::kept(&self.journal, &self.masker, data)).map(|value| self.masker.value(value))
+            }
             Some(ty) if ty.is_content() => Ok(journal::shape(value).into()),
             // As is what a Kubernetes secret is to hold.
             Some(Type::Patch) if of_secret => Ok(journal::shape(value).into()),
             _ => Ok(self.masker.value(escaped(value).into_owned())),
         };
-        let sends = spec.options.iter().any(|option| option.ty == Type::Body);
+        let sends = spec.options.iter().any(|option| matches!(option.ty, Type::Body | Type::Values));
         let mut args = Vec::with_capacity(values.len());
         for (number, value) in values.iter().enumerate() {
             args.push(match value {

@@ -80,6 +80,9 @@ impl Policy {
             // What nothing makes anew is gone.
             Write::Delete { controlled: true, .. } | Write::Evict { controlled: true, .. } => Tier::Moderate,
             Write::Delete { .. } | Write::Evict { .. } => Tier::Severe,
+            Write::Sql(change) => change.tier,
+            Write::Mongo(change) => change.tier,
+            Write::Redis(change) => change.tier,
             _ => Tier::Mild,
         };
         stated.max(found).max(asked.and_then(Tier::from_name).unwrap_or(Tier::Mild))

@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Mode;
 use super::function::{Body, Done, Function};
 use super::history::escaped;
 use super::ledger::Change;
 use super::mask::Masker;
 use super::policy::{Decision, Verdict};
+use super::{Mode, content};
+use crate::config::Environment;
 use crate::journal::Writer;
 use crate::journal::entry::{self, BODY, CallHead, CallLine, Ending, Entry, Intent, Outcome, Payload};
-use crate::model::operation::Invocation;
+use crate::model::operation::{Invocation, MongoChange, RedisChange, Scope, SqlChange};
 use crate::model::spec::{Args, Group, Keep, Param, Type};
 use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Spec, Tier, Value, Write};
+use crate::platform::equivalent;
 
 /// The call that takes a change back by its recorded inverse. Scripts cannot make it.
 pub(super) static ROLLBACK: Function = Function {
@@ -138,9 +140,19 @@ pub(super) fn intent<'a>(
     prepared: &'a Prepared,
     masker: &Masker,
     kept: &dyn Fn(&Value) -> Result<Value, Failure>,
+    beside: Option<Beside>,
 ) -> Result<Entry<'a>, Failure> {
     let data =
         |write: &Write| -> Result<Value, Failure> { Ok(masker.value(as_data(write, write.body().map(|body| kept(&body)).transpose()?))) };
+    let beside = match beside {
+        Some(beside) => beside,
+        None => Beside {
+            operation: data(&prepared.write)?,
+            inverse: prepared.inverse.as_ref().map(data).transpose()?.unwrap_or_default(),
+            equivalent: prepared.equivalent.clone(),
+            content: None,
+        },
+    };
     Ok(Entry::Intent(Intent {
         call: head(call),
         write: number,
@@ -153,10 +165,37 @@ pub(super) fn intent<'a>(
         object: Cow::Borrowed(&prepared.target),
         before: Cow::Borrowed(&prepared.before),
         after: Cow::Borrowed(&prepared.after),
-        operation: Cow::Owned(data(&prepared.write)?),
-        inverse: Cow::Owned(prepared.inverse.as_ref().map(data).transpose()?.unwrap_or_default()),
+        operation: Cow::Owned(beside.operation),
+        inverse: Cow::Owned(beside.inverse),
+        content: beside.content,
         probe: prepared.probe.is_some(),
-        equivalent: Cow::Borrowed(&prepared.equivalent),
+        equivalent: Cow::Owned(beside.equivalent),
+    }))
+}
+
+/// What an intent's line says of a write whose data stand beside the journal.
+pub(super) struct Beside {
+    operation: Value,
+    inverse: Value,
+    equivalent: String,
+    content: Option<Payload>,
+}
+
+/// What a database is given may be personal: the line has its shape, and a payload all of it. None of other writes.
+pub(super) fn beside(prepared: &Prepared, journal: &Writer, masker: &Masker, environment: &Environment) -> Result<Option<Beside>, Failure> {
+    let Some(shaped) = content::shaped(&prepared.write) else { return Ok(None) };
+    let data = |write: &Write| masker.value(as_data(write, None));
+    let back = prepared.inverse.as_ref().map(|inverse| content::shaped(inverse).unwrap_or_else(|| inverse.clone()));
+    let all = crate::map! {
+        "operation" => data(&prepared.write),
+        "inverse" => prepared.inverse.as_ref().map(data),
+        "equivalent" => prepared.equivalent.clone(),
+    };
+    Ok(Some(Beside {
+        operation: data(&shaped),
+        inverse: back.as_ref().map(data).unwrap_or_default(),
+        equivalent: masker.text(equivalent::of(&shaped, environment)),
+        content: Some(payload(journal, masker, &all)?),
     }))
 }
 
@@ -211,6 +250,28 @@ fn as_data(write: &Write, body: Option<Value>) -> Value {
             let place = crate::map! { "command" => command.run.argv.first().cloned(), "env" => env, "cwd" => command.shown_cwd.clone() };
             merged(place, invocation(&command.run, body))
         }
+        Write::Sql(SqlChange { statement, verb, tier, scope, .. }) => crate::map! {
+            "sql" => statement.text.clone(),
+            "database" => statement.database.clone(),
+            "params" => statement.params.clone(),
+            "max_rows" => i64::try_from(statement.limit).unwrap_or(i64::MAX),
+            "verb" => verb.clone(),
+            "tier" => tier.name(),
+            "transaction" => *scope == Scope::Transaction,
+            "timeout_ms" => millis(statement.timeout),
+        },
+        Write::Mongo(MongoChange { database, command, tier, timeout, .. }) => crate::map! {
+            "mongo" => command.iter().map(|(key, value)| vec![key.as_str().into(), value.clone()].into()).collect::<Vec<Value>>(),
+            "database" => database.clone(),
+            "tier" => tier.name(),
+            "timeout_ms" => millis(*timeout),
+        },
+        Write::Redis(RedisChange { database, command, tier, timeout }) => crate::map! {
+            "redis" => command.clone(),
+            "database" => database.clone(),
+            "tier" => tier.name(),
+            "timeout_ms" => millis(*timeout),
+        },
         Write::Send(message) => crate::map! {
             "send" => message.text.clone(),
             "channel" => message.channel.clone(),

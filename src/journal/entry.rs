@@ -229,6 +229,9 @@ pub struct Intent<'a> {
     pub operation: Cow<'a, Value>,
     /// The operation that takes it back, as data; null where there is none.
     pub inverse: Cow<'a, Value>,
+    /// The operation, its inverse and the command line in full, where the line has only shapes of what they hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Payload>,
     /// Whether there is a read that tells if it happened.
     pub probe: bool,
     /// The command line that says the same.

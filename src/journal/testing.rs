@@ -79,6 +79,7 @@ pub(crate) fn intent(call: &str, write: u32, of: u32, mode: &'static str) -> Ent
         after: Cow::Owned(map! { "spec.replicas" => 7 }),
         operation: Cow::Owned(map! { "patch" => map! {} }),
         inverse: Cow::Owned(Value::Null),
+        content: None,
         probe: true,
         equivalent: "kubectl scale deployment/api --replicas=7".into(),
     })

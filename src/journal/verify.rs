@@ -128,7 +128,7 @@ pub fn verify(path: &Path) -> Result<Verification, Failure> {
             }
             Entry::Intent(intent) => {
                 [&intent.call.args, &intent.operation, &intent.inverse].into_iter().for_each(|data| payload::bodies(data, &mut found));
-                None
+                intent.content
             }
             Entry::Outcome(outcome) => outcome.end.payload,
             _ => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Failure, Map, ObjectRef, Provenance, ResourceKind, Value};
+use super::{Failure, Map, ObjectRef, Provenance, ResourceKind, Tier, Value};
 
 /// A primitive look at a system.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ pub enum Read {
     /// One TCP connection, made and closed. One that cannot be made is an answer, not a failure:
     /// `#{ ok, latency_ms, address, error }`.
     Tcp(TcpCheck),
-    /// One SQL statement that only reads: `#{ columns: […], rows: [#{…}] }`.
+    /// One SQL statement that only reads: `#{ columns: […], rows: [#{…}] }`, or `#{ path, bytes, sha256, rows }` of a file.
     Sql(Statement),
     /// One MongoDB command document that only reads: the server's reply.
     Mongo {
@@ -46,6 +46,8 @@ pub enum Read {
         database: String,
         /// The command, its name the first key. Ordered pairs, since MongoDB's commands depend on the order.
         command: Vec<(String, Value)>,
+        /// The file that the documents go to: `#{ path, bytes, sha256, documents }`.
+        save: Option<Save>,
         /// The longest wait.
         timeout: Duration,
     },
@@ -130,6 +132,12 @@ pub enum Write {
     Exec(Exec),
     /// One command on this machine: `#{ exit_code, stdout, stderr, program }`; `saved` instead of `stdout` where it is saved.
     Command(Command),
+    /// One SQL statement that may change something: `#{ rows_affected, columns: […], rows: [#{…}] }`.
+    Sql(SqlChange),
+    /// One MongoDB command document that may change something: the server's reply.
+    Mongo(MongoChange),
+    /// One Redis command that may change something: its reply.
+    Redis(RedisChange),
     /// A message to a channel.
     Send(Message),
 }
@@ -441,8 +449,71 @@ pub struct Statement {
     pub params: Vec<Value>,
     /// At most so many rows; more is `too_large`.
     pub limit: u64,
+    /// The file that the rows go to.
+    pub save: Option<Save>,
     /// The longest wait.
     pub timeout: Duration,
+}
+
+/// One SQL statement that may change something, with what its text tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SqlChange {
+    /// The statement; secrets among its parameters are opened by the connector.
+    pub statement: Statement,
+    /// The word that says what it does, such as `DELETE`.
+    pub verb: String,
+    /// How grave it is.
+    pub tier: Tier,
+    /// Whether it stands in a transaction.
+    pub scope: Scope,
+    /// Whether a rehearsal asks the server for its plan: it is exactly one INSERT, UPDATE, DELETE or MERGE.
+    pub explain: bool,
+    /// Counts the rows that it is about.
+    pub counted: Option<Box<Statement>>,
+}
+
+/// Whether a statement stands in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Between `START TRANSACTION` and `COMMIT`.
+    Transaction,
+    /// As it is: VACUUM, CREATE INDEX CONCURRENTLY and the like.
+    Alone,
+}
+
+/// One MongoDB command that may change something, with what its document tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MongoChange {
+    /// The configured database's name.
+    pub database: String,
+    /// The command, its name the first key; secrets are opened by the connector.
+    pub command: Vec<(String, Value)>,
+    /// How grave it is.
+    pub tier: Tier,
+    /// Counts the documents that it is about.
+    pub counted: Option<Vec<(String, Value)>>,
+    /// The longest wait.
+    pub timeout: Duration,
+}
+
+/// One Redis command that may change something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedisChange {
+    /// The configured database's name.
+    pub database: String,
+    /// The command and its arguments: texts, and secrets, which are opened by the connector.
+    pub command: Vec<Value>,
+    /// How grave it is.
+    pub tier: Tier,
+    /// The longest wait.
+    pub timeout: Duration,
+}
+
+impl RedisChange {
+    /// The command's words, none for a secret.
+    pub fn words(&self) -> Vec<Option<&str>> {
+        self.command.iter().map(Value::as_str).collect()
+    }
 }
 
 /// A message to a configured channel.
@@ -538,6 +609,9 @@ impl Write {
             Write::Http(request) => request.timeout,
             Write::Exec(exec) => exec.run.timeout,
             Write::Command(command) => command.run.timeout,
+            Write::Sql(change) => change.statement.timeout,
+            Write::Mongo(change) => change.timeout,
+            Write::Redis(change) => change.timeout,
             Write::Send(message) => message.timeout,
         }
     }
@@ -561,6 +635,8 @@ impl Write {
             Write::Http(request) => request.target(),
             Write::Exec(exec) => format!("pod/{}", exec.pod),
             Write::Command(command) => command.run.argv.first().cloned().unwrap_or_default(),
+            Write::Sql(change) => change.statement.database.clone(),
+            Write::Mongo(MongoChange { database, .. }) | Write::Redis(RedisChange { database, .. }) => database.clone(),
             Write::Send(message) => message.channel.clone(),
         }
     }
@@ -571,6 +647,8 @@ impl Write {
             Write::Http(request) => request.body.as_ref().map(Cow::Borrowed),
             Write::Exec(exec) => exec.run.stdin.as_ref().map(Cow::Borrowed),
             Write::Command(command) => command.run.stdin.as_ref().map(Cow::Borrowed),
+            // Of what a database is given the line has the shape of each part.
+            Write::Sql(_) | Write::Mongo(_) | Write::Redis(_) => None,
             Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } | Write::Send(_) => None,
         }
     }
@@ -584,7 +662,9 @@ impl Write {
     pub fn is_predictable(&self) -> bool {
         match self {
             Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => true,
-            Write::Http(_) | Write::Exec(_) | Write::Command(_) | Write::Send(_) => false,
+            Write::Http(_) | Write::Exec(_) | Write::Command(_) | Write::Sql(_) | Write::Mongo(_) | Write::Redis(_) | Write::Send(_) => {
+                false
+            }
         }
     }
 
@@ -598,7 +678,7 @@ impl Write {
             }
             Write::Command(command) => command.run.assumed(),
             Write::Patch { .. } | Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => Map::new(),
-            Write::Http(_) | Write::Send(_) => Map::new(),
+            Write::Http(_) | Write::Sql(_) | Write::Mongo(_) | Write::Redis(_) | Write::Send(_) => Map::new(),
         }
     }
 }

@@ -115,6 +115,12 @@ pub enum Type {
     Body,
     /// A patch: a map, or an array of operations.
     Patch,
+    /// An array whose values are data, such as what a statement binds. Its shape is on record, not its content.
+    Values,
+    /// A MongoDB command document. On record are its name, its operand and the shapes of the rest.
+    Command,
+    /// A Redis command, an array. On record are its words but for data, which stand there by their shapes.
+    Words,
     /// Anything at all; only these may be unsent answers.
     Any,
     /// Anything that is known. Its shape is on record, not its content; so of those that follow.
@@ -162,8 +168,8 @@ impl Type {
             Type::Choice(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" | "),
             Type::Strings => "array of strings".into(),
             Type::Ints => "array of ints".into(),
-            Type::List => "array".into(),
-            Type::Map => "map".into(),
+            Type::List | Type::Values | Type::Words => "array".into(),
+            Type::Map | Type::Command => "map".into(),
             Type::Body => "string, map or array".into(),
             Type::Patch => "map or array of operations".into(),
             Type::Any | Type::Data => "any value".into(),
@@ -186,8 +192,8 @@ impl Type {
             | (Type::Document | Type::Lines, Value::Str(_))
             | (Type::Services, Value::Map(_))
             | (Type::Bool, Value::Bool(_))
-            | (Type::List, Value::List(_))
-            | (Type::Map | Type::Patch, Value::Map(_))
+            | (Type::List | Type::Values | Type::Words, Value::List(_))
+            | (Type::Map | Type::Command | Type::Patch, Value::Map(_))
             | (Type::Patch, Value::List(_))
             | (Type::Body, Value::Str(_) | Value::Map(_) | Value::List(_) | Value::Secret(_)) => true,
             (ty, Value::Str(_)) if ty.is_text() => true,
@@ -270,7 +276,7 @@ impl Type {
             ty if ty.is_text() || matches!(ty, Type::Duration | Type::Since | Type::Regex | Type::Choice(_)) => kind == "string",
             Type::Int(..) => kind == "int",
             Type::Bool => kind == "bool",
-            Type::Map => kind == "map",
+            Type::Map | Type::Command => kind == "map",
             Type::Body => matches!(kind, "string" | "map" | "array"),
             Type::Patch => matches!(kind, "map" | "array"),
             Type::Closure => kind == "closure",

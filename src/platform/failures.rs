@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::operation::Statement;
-use crate::model::{Failure, Kind, Sent, duration};
+use crate::model::{Failure, Kind, Sent, Value, duration};
 
 /// A read without an answer in time.
 pub(super) fn late(what: &str, limit: Duration) -> Failure {
@@ -128,11 +128,28 @@ pub(super) fn wrong_params(wants: usize, has: usize) -> Failure {
     Failure::bad_argument(format!("the statement has {wants} parameters, and {has} were given")).hint("`params: […]`, `$1` first")
 }
 
+/// Refuses rows where a parameter is a secret: what the server makes of it could not be masked.
+pub(super) fn no_rows_of_secrets(statement: &Statement) -> Result<(), Failure> {
+    match statement.params.iter().find_map(|param| param.find(&|item| matches!(item, Value::Secret(_)))) {
+        Some(Value::Secret(secret)) => {
+            Err(Failure::bad_argument(format!("the statement is given the secret {} and answers rows", secret.name()))
+                .hint("what the server makes of a secret could not be masked: leave RETURNING out")
+                .on(statement.database.as_str()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// More rows than were allowed.
 pub(super) fn too_many_rows(statement: &Statement) -> Failure {
     Failure::new(Kind::TooLarge, format!("the statement answers more than {} rows", statement.limit))
-        .hint("add a LIMIT or aggregate, or raise `limit:`")
+        .hint("add a LIMIT or aggregate, or raise the limit (`limit:`, of changes `max_rows:`)")
         .on(statement.database.as_str())
+}
+
+/// Of a statement that was not committed.
+pub(super) fn rolled_back(failure: Failure) -> Failure {
+    Failure { message: format!("{}; nothing was changed", failure.message), ..failure }
 }
 
 /// A login that PostgreSQL refused; `place` is its host and port.
@@ -167,6 +184,8 @@ fn look(code: &str) -> Option<&'static str> {
         "42703" => "is the name right? `SELECT column_name FROM information_schema.columns WHERE table_name = $1` lists the columns",
         "42883" => "are the function's name and the types of its arguments right?",
         "22P02" | "22007" | "22008" | "42804" => "is each value of the type that stands there? a cast reads `$1::text::int`",
+        "23505" => "the row is there already: look at it, or say ON CONFLICT",
+        "23502" | "23503" | "23514" | "23P01" => "a constraint of the table refuses the row",
         "42601" => "look at the statement just before that character",
         _ => return None,
     })
@@ -196,6 +215,30 @@ pub(super) fn mongo(database: &str, verb: &str, code: i32, code_name: &str, mess
     };
     let failure = Failure::new(kind, format!("mongo `{database}`: {verb}: {message} ({code} {code_name})")).on(database).sent(Sent::Yes);
     if hint.is_empty() { failure } else { failure.hint(hint) }
+}
+
+/// What a MongoDB reply with `ok: 1` says against it all the same: documents that were refused, a write concern that was not reached.
+pub(super) fn mongo_partly(database: &str, verb: &str, reply: &Value, hides: bool) -> Option<Failure> {
+    let done = reply.int_at(&["n"]).unwrap_or(0);
+    if let Some(concern) = reply.get("writeConcernError") {
+        let code = concern.int_at(&["code"]).unwrap_or(0);
+        let said = if hides { "" } else { concern.str_at(&["errmsg"]).unwrap_or_default() };
+        let message = format!("mongo `{database}`: {verb}: {done} done, and nobody knows whether they will stay: {said} ({code})");
+        return Some(in_doubt(message).on(database));
+    }
+    let errors = reply.get("writeErrors").and_then(Value::as_list).filter(|errors| !errors.is_empty())?;
+    let first = errors.first()?;
+    let code = first.int_at(&["code"]).unwrap_or(0);
+    let said = if hides { "the words are not shown, since a value is a secret" } else { first.str_at(&["errmsg"]).unwrap_or_default() };
+    let index = first.int_at(&["index"]).unwrap_or(0);
+    let kind = match code {
+        112 if done == 0 => Kind::Conflict,
+        13 => Kind::Forbidden,
+        _ => Kind::Failed,
+    };
+    let message = format!("mongo `{database}`: {verb}: {done} done, {} refused; the first, at {index}: {said} ({code})", errors.len());
+    let failure = Failure::new(kind, message).on(database).sent(Sent::Yes);
+    Some(if done > 0 { failure.hint("it is partly done: look before doing it again") } else { failure })
 }
 
 /// A command that Redis refused, in its words.

@@ -19,6 +19,7 @@ pub mod prepare;
 mod quantity;
 pub mod real;
 pub mod rehearsal;
+pub mod rows;
 pub mod save;
 mod seal;
 pub mod slack;

@@ -1,5 +1,8 @@
 //! What must be on record before a write leaves: pre-image, prediction, inverse, probe, equivalent.
 
+mod data;
+mod redis;
+
 use std::time::Duration;
 
 use super::objects::{self, Difference, is_controlled, leaves, path_text, recreatable, seal_secret};
@@ -65,6 +68,8 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
             let after = crate::map! { "argv" => words(&command.run.argv), "stdin" => told(command.run.stdin.as_ref()), "cwd" => command.shown_cwd.clone() };
             Ok(Prepared { after, ..bare(observe, op) })
         }
+        Write::Sql(_) | Write::Mongo(_) => data::prepare(observe, op, cx),
+        Write::Redis(_) => redis::prepare(observe, op, cx),
         Write::Send(message) => {
             let after = crate::map! { "text" => message.text.clone() };
             Ok(Prepared { after, ..bare(observe, op) })

@@ -152,6 +152,27 @@ impl<B: Observe> Observe for Rehearsal<B> {
     }
 }
 
+impl<B: Observe> Rehearsal<B> {
+    /// A statement with what the server's planner says of it.
+    fn planned(&self, mut prepared: Prepared, cx: &Cx<'_>) -> Result<Prepared, Failure> {
+        match self.base.validate(&prepared.write, cx) {
+            Ok(Validation::Accepted(rows)) => {
+                prepared.validated = Some(true);
+                if let Some(rows) = rows.as_ref().and_then(Value::as_int) {
+                    prepared.remarks.push(format!("the planner expects about {rows} row{}", if rows == 1 { "" } else { "s" }));
+                }
+            }
+            Ok(Validation::NotValidated) => {}
+            Err(failure) if is_refusal(failure.kind) => {
+                prepared.validated = Some(false);
+                prepared.refusal = Some(failure);
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(prepared)
+    }
+}
+
 impl<B: Observe> Platform for Rehearsal<B> {
     fn prepare(&self, op: Write, cx: &Cx<'_>) -> Result<Prepared, Failure> {
         let mut prepared = prepare::prepare(self, op, cx)?;
@@ -161,6 +182,9 @@ impl<B: Observe> Platform for Rehearsal<B> {
                 other => drop(other?),
             }
             return Ok(prepared);
+        }
+        if let Write::Sql(_) = prepared.write {
+            return self.planned(prepared, cx);
         }
         let Some(object) = prepared.write.object().cloned() else { return Ok(prepared) };
         let simulated = self.overlay().get(&object).is_some();
@@ -223,7 +247,7 @@ impl<B: Observe> Platform for Rehearsal<B> {
                 self.put(object, Value::Null);
                 Value::Null
             }
-            Write::Http(_) | Write::Exec(_) | Write::Command(_) => {
+            Write::Http(_) | Write::Exec(_) | Write::Command(_) | Write::Sql(_) | Write::Mongo(_) | Write::Redis(_) => {
                 self.running_altered.store(true, Ordering::Relaxed);
                 Value::Null
             }

@@ -28,6 +28,7 @@ mod replay;
 mod repository;
 mod scripts;
 mod services;
+mod services_data;
 mod services_outage;
 mod services_repl;
 mod steps;

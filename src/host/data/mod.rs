@@ -1,9 +1,13 @@
 //! The functions of this group, one file each.
 
+mod change;
 pub mod guard;
 pub mod mongo;
+pub mod mongo_execute;
 pub mod redis;
+pub mod redis_execute;
 pub mod sql;
+pub mod sql_execute;
 
 use crate::call::Cx;
 use crate::config::{DatabaseKind, Environment};

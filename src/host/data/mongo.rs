@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::guard;
 use crate::call::{Body, Cx, Function};
 use crate::config::DatabaseKind;
+use crate::host::saves::{self, SAVE};
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
 use crate::model::{Failure, Kind, Map, Read, Spec, Tier, Value};
+use crate::platform::rows::{self, Format};
 
 /// The function.
 pub static MONGO: Function = Function {
@@ -24,9 +26,9 @@ pub static MONGO: Function = Function {
                        use two `$sort`s, the lesser first",
             },
         ],
-        options: &[Opt { name: "timeout", ty: Type::Duration, default: "\"30s\"", help: "the longest wait for the whole answer" }],
+        options: &[SAVE, Opt { name: "timeout", ty: Type::Duration, default: "\"30s\"", help: "the longest wait for the whole answer" }],
         returns: "find, aggregate, listCollections, listIndexes: an array of documents; count: the number; distinct: an array of values; \
-                  others: the server's reply",
+                  others: the server's reply; with `save:` `#{ path, bytes, sha256, documents }`",
         tier: Tier::Mild,
         keep: Keep::Rows,
         errors: &[Kind::Forbidden, Kind::Auth, Kind::Unavailable, Kind::TooLarge, Kind::Failed],
@@ -51,7 +53,17 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let command = guard::mongo::command(args.get(1).and_then(Value::as_map).unwrap_or(&empty))?;
     let name = command.first().map(|(name, _)| name.clone()).unwrap_or_default();
     let timeout = args.option_duration("timeout").unwrap_or(Duration::from_secs(30));
-    shaped(&name, cx.read(&Read::Mongo { database: database.to_owned(), command, timeout })?)
+    let save = saves::of(args, cx)?;
+    match save.as_ref().map(|save| (Format::of(&save.shown), &save.shown)) {
+        None | Some((Some(Format::JsonLines), _)) => {}
+        Some((Some(Format::Csv), shown)) => {
+            return Err(Failure::bad_argument(format!("documents are no table: {shown:?}")).hint("save them as JSON Lines: `.jsonl`"));
+        }
+        Some((None, shown)) => return Err(rows::unknown(shown)),
+    }
+    let is_saved = save.is_some();
+    let reply = cx.read(&Read::Mongo { database: database.to_owned(), command, save, timeout })?;
+    if is_saved { Ok(reply) } else { shaped(&name, reply) }
 }
 
 /// What a script wants of a reply: the documents, the number, the values; else the reply without the protocol's own fields.

@@ -26,6 +26,7 @@ use futures::StreamExt;
 
 use super::clock::{MachineClock, cancelled};
 use super::egress::{Egress, shown};
+use super::rows::RowWriter;
 use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
 use crate::config::{Config, Environment};
 use crate::model::operation::{FileQuery, MetricsQuery};
@@ -139,8 +140,11 @@ impl Real {
                 self.http.metrics(&request, query).await
             }
             Read::Tcp(check) => tcp::check(&self.environment, check).await,
-            Read::Sql(statement) => self.postgres.read(self, statement).await,
-            Read::Mongo { database, command, timeout } => self.mongo.read(self, database, command, *timeout).await,
+            Read::Sql(statement) => self.postgres.read(self, statement, cx).await,
+            Read::Mongo { database, command, save, timeout } => {
+                let saved = save.as_ref().map(|save| RowWriter::begin(save, cx)).transpose()?;
+                self.mongo.read(self, database, command, saved, *timeout).await
+            }
             Read::Redis { database, command, timeout } => self.redis.read(self, database, command, *timeout).await,
             Read::Variable { name, public } => local::variable(name, *public),
             Read::File(query) => self.file(query).await,
@@ -197,6 +201,14 @@ impl Observe for Real {
         if let Write::Command(command) = op {
             // Where the program is not there, the rehearsal finds it.
             return programs::program(command).map(|_| Validation::NotValidated);
+        }
+        if let Write::Sql(change) = op
+            && change.explain
+        {
+            let statement = &change.statement;
+            let asked = self.postgres.plan(self, statement);
+            let what = || format!("the validation of a statement on {}", statement.database);
+            return self.runtime.block(cx, statement.timeout, what, asked).map(|rows| Validation::Accepted(rows.map(Value::Int)));
         }
         if op.object().is_none() {
             return Ok(Validation::NotValidated);
@@ -259,6 +271,20 @@ impl Platform for Real {
                 self.runtime.block_write(cx, Duration::MAX, what, &departure, ended)
             }
             Write::Command(command) => self.runtime.block_until_done(programs::run(command, Doubt::Changes, cx)),
+            Write::Sql(change) => {
+                let sent = self.postgres.change(self, change, &departure);
+                self.runtime.block_write(cx, limit, || format!("the {} on {}", change.verb, change.statement.database), &departure, sent)
+            }
+            Write::Mongo(change) => {
+                let name = change.command.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+                let sent = self.mongo.change(self, change, &departure);
+                self.runtime.block_write(cx, limit, || format!("the {name} on {}", change.database), &departure, sent)
+            }
+            Write::Redis(change) => {
+                let name = change.command.first().and_then(Value::as_str).unwrap_or_default();
+                let sent = self.redis.change(self, change, &departure);
+                self.runtime.block_write(cx, limit, || format!("the {name} on {}", change.database), &departure, sent)
+            }
             Write::Send(message) => {
                 let sent = channels::send(self, message, &departure);
                 self.runtime.block_write(cx, limit, || format!("the message to {}", message.channel), &departure, sent)

@@ -16,10 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::runtime::Departure;
 use super::tunnel::Tunnels;
 use super::{MOST_BYTES, Real, address, resolve, tls};
 use crate::config::{Database, DatabaseKind};
-use crate::model::{Failure, Kind, Map, Value};
+use crate::model::operation::RedisChange;
+use crate::model::{Failure, Kind, Map, Sent, Value};
 use crate::platform::failures;
 
 /// The connections by database.
@@ -31,20 +33,9 @@ impl Redis {
     pub(super) async fn read(&self, real: &Real, name: &str, command: &[String], timeout: Duration) -> Result<Value, Failure> {
         let database = address::database(&real.environment, name, DatabaseKind::Redis)?;
         let (verb, args) = command.split_first().ok_or_else(|| Failure::bad_argument("a Redis command needs a name"))?;
-        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
-        let mut connection = {
-            let mut slot = slot.lock().await;
-            match slot.as_ref() {
-                Some(connection) => connection.clone(),
-                None => slot.insert(connect(real, name, database, timeout).await?).clone(),
-            }
-        };
-        if let Some(measure) = measure(verb, args) {
-            // A server that does not tell the length (another type, a right that lacks) answers the command itself.
-            let length = measure.query_async::<Reply>(&mut connection).await;
-            if matches!(length, Ok(Reply::Int(length)) if usize::try_from(length).is_ok_and(|length| length > MOST_BYTES)) {
-                return Err(too_large().on(name));
-            }
+        let (slot, mut connection) = self.connection(real, name, database, timeout).await?;
+        if expected(verb, args, &mut connection).await.is_some_and(|bytes| bytes > MOST_BYTES as f64) {
+            return Err(too_large().on(name));
         }
         let mut sent = ::redis::cmd(verb);
         for arg in args {
@@ -56,25 +47,128 @@ impl Redis {
                 Ok(if verb.eq_ignore_ascii_case("HGETALL") { paired(reply) } else { reply })
             }
             Err(error) => {
-                if error.is_unrecoverable_error() || error.is_connection_dropped() {
-                    *slot.lock().await = None;
-                }
+                drop_broken(&slot, &error).await;
                 Err(failure(name, verb, &error))
             }
         }
     }
+
+    /// Sends one command that may change something, once. A connection that is lost after it was sent leaves it in doubt.
+    pub(super) async fn change(&self, real: &Real, change: &RedisChange, departure: &Departure) -> Result<Value, Failure> {
+        let name = &change.database;
+        let database = address::database(&real.environment, name, DatabaseKind::Redis)?;
+        let words = change.command.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let (verb, args) = words.split_first().ok_or_else(|| Failure::bad_argument("a Redis command needs a name"))?;
+        let (slot, mut connection) = self.connection(real, name, database, change.timeout).await?;
+        let mut sent = ::redis::cmd(verb);
+        for arg in args {
+            sent.arg(*arg);
+        }
+        departure.leaves();
+        match sent.query_async::<Reply>(&mut connection).await {
+            Ok(reply) => value(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).sent(Sent::Yes)),
+            Err(error) => {
+                drop_broken(&slot, &error).await;
+                let failure = failure(name, verb, &error);
+                let answered = !error.code().unwrap_or_default().is_empty();
+                if !answered {
+                    let doubt = failures::in_doubt(format!("{}; the command was sent", failure.message)).on(name.as_str());
+                    let ends = verb.eq_ignore_ascii_case("SHUTDOWN");
+                    return Err(if ends {
+                        doubt.hint("a server that stops as it is told answers nothing: see whether it is gone")
+                    } else {
+                        doubt
+                    });
+                }
+                Err(hiding(failure, &change.command).sent(Sent::Yes))
+            }
+        }
+    }
+
+    /// A database's connection, and where it is kept.
+    async fn connection(
+        &self,
+        real: &Real,
+        name: &str,
+        database: &Database,
+        timeout: Duration,
+    ) -> Result<(Arc<Mutex<Option<MultiplexedConnection>>>, MultiplexedConnection), Failure> {
+        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+        let connection = {
+            let mut slot = slot.lock().await;
+            match slot.as_ref() {
+                Some(connection) => connection.clone(),
+                None => slot.insert(connect(real, name, database, timeout).await?).clone(),
+            }
+        };
+        Ok((slot, connection))
+    }
 }
 
-/// What tells the length of a value that a command would answer whole: up to 512 MiB, which would be read before they are measured.
-fn measure(verb: &str, args: &[String]) -> Option<::redis::Cmd> {
-    let (length, given) = match (verb.to_ascii_uppercase().as_str(), args) {
-        ("GET", [_]) => ("STRLEN", args),
-        ("HGET", [_, _]) => ("HSTRLEN", args),
-        _ => return None,
+/// Forgets a connection that answers nothing any more.
+async fn drop_broken(slot: &Mutex<Option<MultiplexedConnection>>, error: &RedisError) {
+    if error.is_unrecoverable_error() || error.is_connection_dropped() {
+        *slot.lock().await = None;
+    }
+}
+
+/// A command's word as it is sent.
+fn open(word: &Value) -> Result<&str, Failure> {
+    match word {
+        Value::Str(text) => Ok(text),
+        Value::Secret(secret) => Ok(secret.expose()),
+        other => Err(Failure::bad_argument(format!("a Redis command takes no {}", other.type_name()))),
+    }
+}
+
+/// A failure without the secrets that the server may have quoted.
+fn hiding(failure: Failure, command: &[Value]) -> Failure {
+    let secrets: Vec<&str> =
+        command.iter().filter_map(|word| if let Value::Secret(secret) = word { Some(secret.expose()) } else { None }).collect();
+    let message =
+        secrets.iter().filter(|secret| !secret.is_empty()).fold(failure.message.clone(), |text, secret| text.replace(secret, "***"));
+    Failure { message, ..failure }
+}
+
+/// About how large a reply will be that answers a value whole: up to 512 MiB, which would be read before they are measured.
+///
+/// None where the server does not tell (another type, a right that lacks): it answers the command itself. A collection is measured by its
+/// memory, of which a quarter at most is its text; the sizes of a range's items are taken for alike.
+async fn expected(verb: &str, args: &[String], connection: &mut MultiplexedConnection) -> Option<f64> {
+    let mut number = async |words: &[&str]| {
+        let mut command = ::redis::cmd(words.first()?);
+        command.arg(&words[1..]);
+        match command.query_async::<Reply>(connection).await {
+            Ok(Reply::Int(number)) => Some(number as f64),
+            _ => None,
+        }
     };
-    let mut command = ::redis::cmd(length);
-    command.arg(given);
-    Some(command)
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match (verb.to_ascii_uppercase().as_str(), args.as_slice()) {
+        ("GET", [key]) => number(&["STRLEN", key]).await,
+        ("HGET", [key, field]) => number(&["HSTRLEN", key, field]).await,
+        ("MGET", keys) => {
+            let mut all = 0.0;
+            for key in keys {
+                all += number(&["STRLEN", key]).await.unwrap_or(0.0);
+            }
+            Some(all)
+        }
+        ("HGETALL" | "HKEYS" | "HVALS" | "SMEMBERS", [key]) => Some(number(&["MEMORY", "USAGE", key, "SAMPLES", "0"]).await? / 4.0),
+        (verb @ ("LRANGE" | "ZRANGE" | "ZREVRANGE"), [key, from, to, ..]) => {
+            let whole = number(&["MEMORY", "USAGE", key, "SAMPLES", "0"]).await? / 4.0;
+            if whole <= MOST_BYTES as f64 {
+                return Some(whole);
+            }
+            let length = number(&[if verb == "LRANGE" { "LLEN" } else { "ZCARD" }, key]).await?;
+            let place =
+                |text: &str| text.parse::<f64>().ok().map(|at| if at < 0.0 { (length + at).max(0.0) } else { at.min(length - 1.0) });
+            // A range by score or by name may be all of it.
+            let asked = (place(to)? - place(from)? + 1.0).max(0.0);
+            Some(whole * asked / length.max(1.0))
+        }
+        _ => None,
+    }
 }
 
 fn too_large() -> Failure {
@@ -315,7 +409,7 @@ mod tests {
                 let words: Vec<String> = (0..count).map(|_| lines.nth(1).unwrap()).collect();
                 let length = if words.contains(&"huge".to_owned()) { 400 << 20 } else { 5 };
                 let reply = match words[0].as_str() {
-                    "STRLEN" | "HSTRLEN" => format!(":{length}\r\n"),
+                    "STRLEN" | "HSTRLEN" | "MEMORY" | "LLEN" => format!(":{length}\r\n"),
                     "GET" | "HGET" => "$5\r\nvalue\r\n".to_owned(),
                     _ => "+OK\r\n".to_owned(),
                 };
@@ -335,8 +429,21 @@ mod tests {
         assert_eq!(ask(&["GET", "small"]).unwrap().value, "value".into());
         assert_eq!(ask(&["get", "huge"]).unwrap_err().kind, Kind::TooLarge);
         assert_eq!(ask(&["HGET", "huge", "field"]).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(ask(&["HGETALL", "huge"]).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(ask(&["LRANGE", "huge", "0", "-1"]).unwrap_err().kind, Kind::TooLarge);
         let asked: Vec<String> = asked.try_iter().filter(|words| !words.starts_with("CLIENT")).collect();
-        assert_eq!(asked, ["STRLEN small", "GET small", "STRLEN huge", "HSTRLEN huge field"]);
+        assert_eq!(
+            asked,
+            [
+                "STRLEN small",
+                "GET small",
+                "STRLEN huge",
+                "HSTRLEN huge field",
+                "MEMORY USAGE huge SAMPLES 0",
+                "MEMORY USAGE huge SAMPLES 0",
+                "LLEN huge"
+            ]
+        );
     }
 
     #[test]

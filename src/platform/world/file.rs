@@ -204,6 +204,12 @@ pub struct StatementFile {
     pub columns: Option<Vec<String>>,
     /// The rows.
     pub rows: Vec<Pairs>,
+    /// How many rows it changes; none for as many as it answers. Such statements are for `sql_execute`.
+    pub rows_affected: Option<u64>,
+    /// Only while this mark is set. Such an answer comes before those without a condition.
+    pub when: Option<String>,
+    /// Marks that are set once it was executed; those with a `!` are taken away.
+    pub then: Vec<String>,
     /// The server's error, instead of rows.
     pub error: Option<SqlError>,
 }

@@ -40,11 +40,11 @@ use self::http::{Reply, Sites, millis};
 use self::programs::Played;
 use self::source::Source;
 use super::clock::{VirtualClock, cancelled};
-use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
+use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local, rows};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::map;
-use crate::model::operation::{Exec, HttpRequest, Message};
-use crate::model::{Answer, Failure, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
+use crate::model::operation::{Exec, HttpRequest, Message, MongoChange, RedisChange, SqlChange, Statement};
+use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
 
 pub use file::WorldFile;
 
@@ -72,6 +72,10 @@ pub struct World {
 struct State {
     cluster: Cluster,
     sent: Vec<Message>,
+    /// What databases hold, by name. A change holds from then on, whatever the clock says.
+    redis: BTreeMap<String, redis::Store>,
+    mongo: BTreeMap<String, mongo::Store>,
+    sql: BTreeMap<String, sql::Marks>,
 }
 
 impl World {
@@ -98,7 +102,9 @@ impl World {
         for (name, written) in &file.databases {
             sql.insert(name.clone(), sql::Answers::new(&source, name, written)?);
         }
-        let state = Mutex::new(State { cluster, sent: Vec::new() });
+        let redis = file.databases.iter().map(|(name, written)| (name.clone(), redis::Store::new(written))).collect();
+        let mongo = file.databases.iter().map(|(name, written)| (name.clone(), mongo::Store::new(written))).collect();
+        let state = Mutex::new(State { cluster, sent: Vec::new(), redis, mongo, sql: BTreeMap::new() });
         Ok(World { file, source, environment, root: config.root.clone(), clock: VirtualClock::new(start), sites, sql, programs, state })
     }
 
@@ -142,26 +148,74 @@ impl World {
                 build::workload_ref(workload, build::namespace(&self.environment))
                     .is_ok_and(|workload| self.lock().cluster.ready_pods(&workload, at) > 0)
             }),
-            Read::Sql(statement) => quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(|known| {
-                let address = Address::of(&known.url);
-                match self.sql.get(&statement.database) {
-                    Some(answers) => answers.answer(statement, &address, &self.source.name),
-                    None => sql::Answers::default().answer(statement, &address, &self.source.name),
-                }
-            })),
+            Read::Sql(statement) => quick(self.sql(statement, sql::For::Reading, at)),
             Read::Mongo { database, command, .. } => quick(self.database(database, DatabaseKind::Mongo, at).and_then(|known| {
-                mongo::answer(self.file.databases.get(database), database, Address::of(&known.url).name, command, &self.source.name)
+                let name = Address::of(&known.url).name;
+                let mut state = self.lock();
+                mongo::answer(state.mongo.entry(database.clone()).or_default(), database, name, command, &self.source.name)
             })),
-            Read::Redis { database, command, .. } => quick(
-                self.database(database, DatabaseKind::Redis, at)
-                    .and_then(|_| redis::answer(self.file.databases.get(database), database, command, &self.source.name)),
-            ),
+            Read::Redis { database, command, .. } => quick(self.database(database, DatabaseKind::Redis, at).and_then(|_| {
+                let (mut state, now) = (self.lock(), self.clock.now().as_millisecond());
+                redis::answer(state.redis.entry(database.clone()).or_default(), database, command, now, &self.source.name)
+            })),
             Read::Variable { name, public } => quick(match self.file.environment.get(name) {
                 Some(text) => Ok(local::opened(name, text.clone(), *public)),
                 None => Err(local::unset(name).hint(format!("add {name} to `environment` in {}, or give a `default`", self.source.name))),
             }),
             Read::File(query) => quick(local::file(&self.root, query)),
         }
+    }
+
+    /// A statement's answer, and the marks that it sets where it changes something.
+    fn sql(&self, statement: &Statement, purpose: sql::For, at: i64) -> Result<Value, Failure> {
+        let known = self.database(&statement.database, DatabaseKind::Postgres, at)?;
+        let none = sql::Answers::default();
+        let answers = self.sql.get(&statement.database).unwrap_or(&none);
+        let mut state = self.lock();
+        let marks = state.sql.entry(statement.database.clone()).or_default();
+        let (answer, then) = answers.answer(statement, marks, purpose, &Address::of(&known.url), &self.source.name)?;
+        if purpose == sql::For::Changing {
+            sql::mark(marks, then);
+        }
+        Ok(answer)
+    }
+
+    /// Performs a statement; of a secret no rows are answered.
+    fn change_rows(&self, change: &SqlChange) -> Result<Value, Failure> {
+        // Looked at first: a statement that is refused sets no marks.
+        let seen = self.sql(&change.statement, sql::For::Reading, self.at());
+        if seen.is_ok_and(|answer| answer.get("columns").and_then(Value::as_list).is_some_and(|columns| !columns.is_empty())) {
+            failures::no_rows_of_secrets(&change.statement)?;
+        }
+        self.sql(&change.statement, sql::For::Changing, self.at()).map_err(|failure| match failure.kind {
+            Kind::TooLarge => failures::rolled_back(failure),
+            _ => failure,
+        })
+    }
+
+    fn change_documents(&self, change: &MongoChange) -> Result<Value, Failure> {
+        let known = self.database(&change.database, DatabaseKind::Mongo, self.at())?;
+        let name = Address::of(&known.url).name;
+        let mut state = self.lock();
+        mongo::change::perform(
+            state.mongo.entry(change.database.clone()).or_default(),
+            &change.database,
+            name,
+            &change.command,
+            &self.source.name,
+        )
+    }
+
+    fn change_keys(&self, change: &RedisChange) -> Result<Value, Failure> {
+        self.database(&change.database, DatabaseKind::Redis, self.at())?;
+        let (mut state, now) = (self.lock(), self.clock.now().as_millisecond());
+        redis::change::perform(
+            state.redis.entry(change.database.clone()).or_default(),
+            &change.database,
+            &change.command,
+            now,
+            &self.source.name,
+        )
     }
 
     fn request(
@@ -309,7 +363,7 @@ impl Observe for World {
         if !latency.is_zero() {
             self.clock.sleep(latency, cx.cancel)?;
         }
-        answer.map(Answer::live)
+        answer.and_then(|answer| rows::kept(op, answer, cx)).map(Answer::live)
     }
 
     /// All reads see the world at the same time, and take as long as the slowest.
@@ -324,7 +378,8 @@ impl Observe for World {
         {
             return ops.iter().map(|_| Err(stopped.clone())).collect();
         }
-        answers.into_iter().map(|answer| answer.map(Answer::live)).collect()
+        let kept = |(op, answer): (&Read, Result<Value, Failure>)| answer.and_then(|answer| rows::kept(op, answer, cx)).map(Answer::live);
+        ops.iter().zip(answers).map(kept).collect()
     }
 
     fn validate(&self, op: &Write, cx: &Cx<'_>) -> Result<Validation, Failure> {
@@ -336,7 +391,13 @@ impl Observe for World {
             Write::Create { .. } | Write::Delete { .. } | Write::Evict { .. } => {
                 self.lock().cluster.change(op, self.at(), Mode::Try).map(|_| Validation::Accepted(None))
             }
-            Write::Http(_) | Write::Exec(_) | Write::Command(_) => Ok(Validation::NotValidated),
+            Write::Sql(change) if change.explain => {
+                let answer = self.sql(&change.statement, sql::For::Planning, self.at());
+                answer.map(|answer| Validation::Accepted(answer.get("rows_affected").cloned()))
+            }
+            Write::Http(_) | Write::Exec(_) | Write::Command(_) | Write::Sql(_) | Write::Mongo(_) | Write::Redis(_) => {
+                Ok(Validation::NotValidated)
+            }
             Write::Send(message) => self.channel(message).map(|()| Validation::NotValidated),
         }
     }
@@ -377,6 +438,9 @@ impl Platform for World {
                 let played = self.programs.command(command, &self.source.name)?;
                 self.act(played, command.run.timeout, invocation::stopped, cx).map(Answer::live)
             }
+            Write::Sql(change) => self.change_rows(change).map(Answer::live),
+            Write::Mongo(change) => self.change_documents(change).map(Answer::live),
+            Write::Redis(change) => self.change_keys(change).map(Answer::live),
             Write::Send(message) => self.send(message, cx).map(Answer::live),
         }
     }

@@ -1,42 +1,70 @@
-//! MongoDB in a world: counting, finding by equality, and what the world file answers to other commands.
+//! MongoDB in a world: counting, finding, and what the world file answers to other commands; what changes documents is in
+//! `mongo/change.rs`.
 
-use super::file::{DatabaseFile, MongoError, Pairs};
+pub(super) mod change;
+mod filter;
+
+use std::collections::BTreeMap;
+
+use super::file::{CommandFile, DatabaseFile, MongoError, Pairs};
 use crate::map;
 use crate::model::{Failure, Value, text};
 use crate::platform::failures;
 
+/// What a database holds, and what it answers to commands that are not simulated.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    collections: BTreeMap<String, Vec<Value>>,
+    /// By collection, beyond the one of `_id`.
+    indexes: BTreeMap<String, Vec<Value>>,
+    commands: Vec<CommandFile>,
+    /// How many ids were made.
+    made: u64,
+}
+
+impl Store {
+    pub(super) fn new(written: &DatabaseFile) -> Self {
+        Self { collections: written.collections.clone(), commands: written.commands.clone(), ..Self::default() }
+    }
+}
+
+/// What the world file answers to a command.
+fn written(store: &Store, database: &str, command: &[(String, Value)]) -> Option<Result<Value, Failure>> {
+    let as_map = |pairs: &[(String, Value)]| pairs.iter().cloned().collect::<crate::model::Map>();
+    let asked = as_map(command);
+    let name = command.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+    let found = store.commands.iter().find(|one| same_name(&one.command, command) && same(as_map(&one.command.0), &asked))?;
+    Some(match &found.error {
+        Some(MongoError { code, name: code_name, message }) => Err(failures::mongo(database, name, *code, code_name, message)),
+        None => Ok(found.reply.clone()),
+    })
+}
+
+/// The failure of a command that the world neither simulates nor has an answer to.
+fn unmatched(database: &str, command: &[(String, Value)], world: &str, why: &str) -> Failure {
+    let asked: crate::model::Map = command.iter().cloned().collect();
+    let shown = text::short(&Value::Map(asked).to_string(), 200);
+    Failure::bad_argument(format!("the world has no answer to the command {shown}{why}"))
+        .hint(format!("add to {world}, under databases.{database}.commands: {{ command: {shown}, reply: {{ ok: 1.0 }} }}"))
+        .on(database)
+}
+
 /// Answers a command document as the server would.
-pub(super) fn answer(
-    written: Option<&DatabaseFile>,
-    database: &str,
-    namespace: &str,
-    command: &[(String, Value)],
-    world: &str,
-) -> Result<Value, Failure> {
-    let empty = DatabaseFile::default();
-    let written = written.unwrap_or(&empty);
+pub(super) fn answer(store: &Store, database: &str, namespace: &str, command: &[(String, Value)], world: &str) -> Result<Value, Failure> {
     let as_map = |pairs: &[(String, Value)]| pairs.iter().cloned().collect::<crate::model::Map>();
     let asked = as_map(command);
     let Some((name, operand)) = command.first() else {
         return Err(Failure::bad_argument("an empty command document").on(database));
     };
-    if let Some(found) = written.commands.iter().find(|one| same_name(&one.command, command) && same(as_map(&one.command.0), &asked)) {
-        return match &found.error {
-            Some(MongoError { code, name: code_name, message }) => Err(failures::mongo(database, name, *code, code_name, message)),
-            None => Ok(found.reply.clone()),
-        };
+    if let Some(answer) = written(store, database, command) {
+        return answer;
     }
     let option = |key: &str| asked.get(key);
-    let unmatched = |why: &str| {
-        let shown = text::short(&Value::Map(asked.clone()).to_string(), 200);
-        Failure::bad_argument(format!("the world has no answer to the command {shown}{why}"))
-            .hint(format!("add to {world}, under databases.{database}.commands: {{ command: {shown}, reply: {{ ok: 1.0 }} }}"))
-            .on(database)
-    };
+    let unmatched = |why: &str| unmatched(database, command, world, why);
     let known: &[&str] = match name.as_str() {
         "ping" => return Ok(map! { "ok" => 1.0 }),
         "listCollections" => {
-            let collections = written.collections.keys().map(|name| map! { "name" => name.as_str(), "type" => "collection" });
+            let collections = store.collections.keys().map(|name| map! { "name" => name.as_str(), "type" => "collection" });
             return Ok(cursor(&format!("{namespace}.$cmd.listCollections"), collections.collect()));
         }
         "count" => &["query", "limit", "skip"],
@@ -51,20 +79,19 @@ pub(super) fn answer(
     let Some(collection) = operand.as_str() else {
         return Err(Failure::bad_argument(format!("`{name}` wants a collection's name, not {}", operand.type_name())).on(database));
     };
-    let documents = written.collections.get(collection);
+    let documents = store.collections.get(collection);
     let whole = format!("{namespace}.{collection}");
     if name == "listIndexes" {
         if documents.is_none() {
             return Err(failures::mongo(database, name, 26, "NamespaceNotFound", &format!("ns does not exist: {whole}")));
         }
-        let index = map! { "v" => 2, "key" => map! { "_id" => 1 }, "name" => "_id_" };
-        return Ok(cursor(&whole, vec![index]));
+        let mut indexes = vec![map! { "v" => 2, "key" => map! { "_id" => 1 }, "name" => "_id_" }];
+        indexes.extend(store.indexes.get(collection).cloned().unwrap_or_default());
+        return Ok(cursor(&whole, indexes));
     }
     let filter = option("filter").or_else(|| option("query")).and_then(Value::as_map).cloned().unwrap_or_default();
-    if filter.iter().any(|(key, value)| key.starts_with('$') || has_operator(value)) {
-        return Err(unmatched(": filters in a world are equalities, without operators"));
-    }
-    let matching = documents.into_iter().flatten().filter(|document| filter.iter().all(|(key, value)| equals(field(document, key), value)));
+    let filter = filter::Filter::new(&filter).map_err(|what| unmatched(&format!(": `{what}` is not simulated")))?;
+    let matching = documents.into_iter().flatten().filter(|document| filter.fits(document));
     if name == "distinct" {
         let Some(key) = option("key").and_then(Value::as_str) else {
             return Err(Failure::bad_argument("`distinct` wants a `key`").on(database));
@@ -110,10 +137,6 @@ fn is_generic(key: &str) -> bool {
     matches!(key, "maxTimeMS" | "comment" | "readConcern" | "lsid") || key.starts_with('$')
 }
 
-fn has_operator(value: &Value) -> bool {
-    value.as_map().is_some_and(|map| map.keys().any(|key| key.starts_with('$')))
-}
-
 /// The value at a dotted path.
 fn field<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(document, |value, key| value.get(key))
@@ -150,7 +173,7 @@ commands:
 
     fn ask(json: &str) -> Result<String, Failure> {
         let command: Pairs = serde_json::from_str(json).unwrap();
-        answer(Some(&file()), "mongodb", "ai", &command.0, "w.yaml").map(|value| value.to_string())
+        answer(&Store::new(&file()), "mongodb", "ai", &command.0, "w.yaml").map(|value| value.to_string())
     }
 
     #[test]
@@ -184,7 +207,7 @@ commands:
     fn what_is_not_simulated_says_so_and_names_the_file() {
         for (command, message) in [
             (r#"{"aggregate":"content","pipeline":[]}"#, "the world has no answer to the command {\"aggregate\""),
-            (r#"{"count":"content","query":{"n":{"$gt":1}}}"#, "equalities, without operators"),
+            (r#"{"count":"content","query":{"n":{"$regex":"a"}}}"#, "`$regex` is not simulated"),
             (r#"{"find":"content","sort":{"n":1}}"#, "`sort` is not simulated"),
         ] {
             let failure = ask(command).unwrap_err();

@@ -1,4 +1,6 @@
-//! Redis in a world: a stated subset of the commands that read.
+//! Redis in a world: a stated subset of its commands; those that change something are in `redis/change.rs`.
+
+pub(super) mod change;
 
 use std::collections::BTreeMap;
 
@@ -7,41 +9,96 @@ use crate::model::{Failure, Map, Value, suggest};
 use crate::platform::failures;
 
 /// The commands that a world answers, with how many arguments they take at least and at most.
-const COMMANDS: [(&str, usize, usize); 18] = [
+const COMMANDS: [(&str, usize, usize); 23] = [
+    ("CONFIG", 2, 2),
     ("DBSIZE", 0, 0),
     ("EXISTS", 1, usize::MAX),
+    ("EXPIRETIME", 1, 1),
     ("GET", 1, 1),
     ("HEXISTS", 2, 2),
     ("HGET", 2, 2),
     ("HGETALL", 1, 1),
     ("HKEYS", 1, 1),
     ("HLEN", 1, 1),
+    ("HSTRLEN", 2, 2),
     ("INFO", 0, usize::MAX),
     ("KEYS", 1, 1),
     ("LLEN", 1, 1),
     ("LRANGE", 3, 3),
     ("MGET", 1, usize::MAX),
+    ("PEXPIRETIME", 1, 1),
     ("PING", 0, 1),
+    ("PTTL", 1, 1),
     ("SCAN", 1, 5),
     ("STRLEN", 1, 1),
     ("TTL", 1, 1),
     ("TYPE", 1, 1),
 ];
 
+/// Parameters as a server has them that nobody has set up.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("appendonly", "no"),
+    ("maxclients", "10000"),
+    ("maxmemory", "0"),
+    ("maxmemory-policy", "noeviction"),
+    ("slowlog-log-slower-than", "10000"),
+    ("timeout", "0"),
+];
+
 const INFO: &str = "# Server\r\nredis_version:7.0.0\r\n";
 
-/// Answers a command as the server would.
-pub(super) fn answer(written: Option<&DatabaseFile>, database: &str, command: &[String], world: &str) -> Result<Value, Failure> {
-    let empty = DatabaseFile::default();
-    let written = written.unwrap_or(&empty);
+/// What a database holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    keys: BTreeMap<String, Value>,
+    /// When keys expire, in milliseconds since 1970.
+    expires: BTreeMap<String, i64>,
+    /// What `CONFIG` knows.
+    parameters: BTreeMap<String, String>,
+    info: Option<String>,
+}
+
+impl Store {
+    pub(super) fn new(written: &DatabaseFile) -> Self {
+        Self { keys: written.keys.clone(), info: written.info.clone(), ..Self::default() }
+    }
+
+    /// Takes away what has expired by now.
+    fn settle(&mut self, now: i64) {
+        let over: Vec<String> = self.expires.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &str) -> Option<Value> {
+        self.expires.remove(key);
+        self.keys.remove(key)
+    }
+}
+
+/// Answers a command as the server would, at a time in milliseconds since 1970.
+pub(super) fn answer(store: &mut Store, database: &str, command: &[String], now: i64, world: &str) -> Result<Value, Failure> {
+    store.settle(now);
+    let (name, upper, args) = checked(&COMMANDS, database, command, world)?;
+    Keys { keys: &store.keys, store, database, verb: name, now }.answer(&upper, args, store.info.as_deref().unwrap_or(INFO))
+}
+
+/// A command's name as it was given, in capitals, and its arguments, if it is one of those that are simulated.
+fn checked<'c>(
+    simulated: &[(&str, usize, usize)],
+    database: &str,
+    command: &'c [String],
+    world: &str,
+) -> Result<(&'c str, String, &'c [String]), Failure> {
     let Some((name, args)) = command.split_first() else {
         return Err(Failure::bad_argument("an empty Redis command").on(database));
     };
     let upper = name.to_ascii_uppercase();
-    let Some((_, least, most)) = COMMANDS.iter().find(|(known, ..)| *known == upper) else {
-        let known = COMMANDS.map(|(known, ..)| known);
+    let Some((_, least, most)) = simulated.iter().find(|(known, ..)| *known == upper) else {
+        let known: Vec<&str> = simulated.iter().map(|(known, ..)| *known).collect();
         let failure = Failure::bad_argument(format!("a world does not simulate the Redis command {name:?}")).on(database);
-        return Err(match suggest::nearest(&upper, known) {
+        return Err(match suggest::nearest(&upper, known.iter().copied()) {
             Some(near) => failure.hint(format!("did you mean {near}?")),
             None => {
                 failure.hint(format!("simulated: {}; what they answer stands in {world} under databases.{database}.keys", known.join(" ")))
@@ -52,17 +109,27 @@ pub(super) fn answer(written: Option<&DatabaseFile>, database: &str, command: &[
         let lower = name.to_lowercase();
         return Err(failures::redis(database, name, &format!("ERR wrong number of arguments for '{lower}' command")));
     }
-    Keys { keys: &written.keys, database, verb: name }.answer(&upper, args, written.info.as_deref().unwrap_or(INFO))
+    Ok((name, upper, args))
 }
 
 struct Keys<'a> {
     keys: &'a BTreeMap<String, Value>,
+    store: &'a Store,
     database: &'a str,
     /// The command as it was given.
     verb: &'a str,
+    now: i64,
 }
 
 impl<'a> Keys<'a> {
+    /// When a key expires: -1 for never, -2 without the key.
+    fn expiry(&self, key: &str) -> i64 {
+        match self.keys.contains_key(key) {
+            true => self.store.expires.get(key).copied().unwrap_or(-1),
+            false => -2,
+        }
+    }
+
     fn answer(&self, name: &str, args: &[String], info: &str) -> Result<Value, Failure> {
         let arg = |index: usize| args.get(index).map(String::as_str).unwrap_or_default();
         let count = |count: usize| Ok(Value::Int(count as i64));
@@ -71,7 +138,24 @@ impl<'a> Keys<'a> {
             "DBSIZE" => count(self.keys.len()),
             "INFO" => Ok(section(info, args).into()),
             "EXISTS" => count(args.iter().filter(|key| self.keys.contains_key(*key)).count()),
-            "TTL" => Ok(if self.keys.contains_key(arg(0)) { -1 } else { -2 }.into()),
+            "PEXPIRETIME" => Ok(self.expiry(arg(0)).into()),
+            "EXPIRETIME" => Ok(match self.expiry(arg(0)) {
+                at if at >= 0 => at / 1000,
+                none => none,
+            }
+            .into()),
+            "PTTL" | "TTL" => Ok(match (self.expiry(arg(0)), name) {
+                (at, "PTTL") if at >= 0 => at - self.now,
+                (at, _) if at >= 0 => (at - self.now + 500) / 1000,
+                (none, _) => none,
+            }
+            .into()),
+            "CONFIG" if arg(0).eq_ignore_ascii_case("GET") => {
+                let (parameter, found) = (arg(1).to_ascii_lowercase(), |name: &str| self.store.parameters.get(name).cloned());
+                let value = found(&parameter)
+                    .or_else(|| DEFAULTS.iter().find(|(name, _)| *name == parameter).map(|(_, value)| (*value).to_owned()));
+                Ok(value.map_or_else(Vec::new, |value| vec![parameter.into(), value.into()]).into())
+            }
             "TYPE" => Ok(self.keys.get(arg(0)).map_or("none", kind).into()),
             "GET" => Ok(self.text(arg(0))?.into()),
             "MGET" => Ok(args.iter().map(|key| self.text(key).ok().flatten().into()).collect::<Vec<Value>>().into()),
@@ -84,6 +168,7 @@ impl<'a> Keys<'a> {
             }
             "HGET" => Ok(self.hash(arg(0))?.and_then(|hash| hash.get(arg(1))).map(plain).into()),
             "HEXISTS" => count(usize::from(self.hash(arg(0))?.is_some_and(|hash| hash.contains_key(arg(1))))),
+            "HSTRLEN" => count(self.hash(arg(0))?.and_then(|hash| hash.get(arg(1))).map_or(0, |value| plain(value).len())),
             "HLEN" => count(self.hash(arg(0))?.map_or(0, |hash| hash.len())),
             "HKEYS" => Ok(self.hash(arg(0))?.into_iter().flatten().map(|(key, _)| key.as_str().into()).collect::<Vec<Value>>().into()),
             "HGETALL" => {
@@ -226,7 +311,7 @@ mod tests {
             "keys: { q: [a, b, c], greeting: hi, n: 7, h: { f: v, g: 2 } }\ninfo: \"# Server\\r\\nx:1\\r\\n# Stats\\r\\nhits:9\\r\\n\"\n";
         let file: DatabaseFile = serde_saphyr::from_str(yaml).unwrap();
         let command: Vec<String> = command.split(' ').map(str::to_owned).collect();
-        answer(Some(&file), "redis", &command, "w.yaml").map(|value| value.to_string())
+        answer(&mut Store::new(&file), "redis", &command, 0, "w.yaml").map(|value| value.to_string())
     }
 
     #[test]
@@ -282,7 +367,8 @@ mod tests {
         for (name, least, _) in COMMANDS {
             let args: Vec<String> = (0..least).map(|_| "0".to_owned()).collect();
             let command: Vec<String> = std::iter::once(name.to_owned()).chain(args).collect();
-            assert!(answer(None, "redis", &command, "w.yaml").is_ok(), "{name}");
+            let simulated = answer(&mut Store::default(), "redis", &command, 0, "w.yaml");
+            assert!(simulated.is_ok() || name == "CONFIG", "{name}");
         }
     }
 }

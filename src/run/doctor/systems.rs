@@ -122,7 +122,8 @@ const POSTGRES: &str = "SELECT current_user::text AS role, rolsuper AS superuser
     AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')) AS writable FROM pg_roles WHERE rolname = current_user";
 
 fn postgres(real: &Real, name: &str, database: &Database, cx: &Cx<'_>) -> Result<Role, Failure> {
-    let statement = Statement { database: name.to_owned(), text: POSTGRES.to_owned(), params: Vec::new(), limit: 1, timeout: PATIENCE };
+    let statement =
+        Statement { database: name.to_owned(), text: POSTGRES.to_owned(), params: Vec::new(), limit: 1, save: None, timeout: PATIENCE };
     let answer = real.read(&Read::Sql(statement), cx)?.value;
     let rows = answer.get("rows").and_then(Value::as_list).unwrap_or_default();
     let row = rows.first().cloned().unwrap_or_default();
@@ -147,7 +148,8 @@ fn postgres(real: &Real, name: &str, database: &Database, cx: &Cx<'_>) -> Result
 }
 
 fn mongo(real: &Real, name: &str, cx: &Cx<'_>) -> Result<Role, Failure> {
-    let ask = |command: Vec<(String, Value)>| real.read(&Read::Mongo { database: name.to_owned(), command, timeout: PATIENCE }, cx);
+    let ask =
+        |command: Vec<(String, Value)>| real.read(&Read::Mongo { database: name.to_owned(), command, save: None, timeout: PATIENCE }, cx);
     ask(vec![("ping".to_owned(), 1.into())])?;
     let status = ask(vec![("connectionStatus".to_owned(), 1.into()), ("showPrivileges".to_owned(), true.into())]);
     // Servers that only speak the protocol may not know the command.

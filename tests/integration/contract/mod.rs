@@ -29,7 +29,7 @@ const TOGETHER: &[&str] = &[
     include_str!("cases/programs.rhai"),
     include_str!("cases/nodes.rhai"),
     include_str!("cases/http.rhai"),
-    include_str!("cases/data.rhai"),
+    concat!(include_str!("cases/data.rhai"), "\n", include_str!("cases/data_changes.rhai")),
     include_str!("cases/people.rhai"),
     include_str!("cases/flow.rhai"),
     include_str!("cases/changes.rhai"),

@@ -3,9 +3,12 @@
 //! They are one of two walls. The other is the server's: a read-only transaction and a role that may only read.
 
 pub mod mongo;
+pub mod mongo_change;
 mod names;
 pub mod redis;
+pub mod redis_change;
 pub mod sql;
+pub mod sql_change;
 mod tokens;
 
 /// What a person who wanted to change something does instead.

@@ -9,7 +9,7 @@ use crate::model::{Failure, Map, Value, suggest, text};
 ///
 /// Not here though they read: `validate` and `dbHash` lock, `getParameter` and `usersInfo` show secrets, `getMore`
 /// needs a cursor that no call keeps open.
-const COMMANDS: &[(&str, &[&str])] = &[
+pub(super) const COMMANDS: &[(&str, &[&str])] = &[
     ("aggregate", &["pipeline", "cursor", "allowDiskUse", "collation", "hint", "let", "readConcern"]),
     ("balancerStatus", &[]),
     ("buildInfo", &[]),
@@ -66,7 +66,7 @@ const COMMON: &[&str] = &["comment", "maxTimeMS"];
 const EXPLAINED: &[&str] = &["aggregate", "count", "distinct", "find"];
 
 /// Commands that change something, for a better message than "unknown".
-const CHANGING: &[&str] = &[
+pub(super) const CHANGING: &[&str] = &[
     "abortTransaction",
     "applyOps",
     "bulkWrite",
@@ -122,7 +122,7 @@ const CHANGING: &[&str] = &[
 ];
 
 /// Stages of a pipeline that only read.
-const STAGES: &[&str] = &[
+pub(super) const STAGES: &[&str] = &[
     "$addFields",
     "$bucket",
     "$bucketAuto",
@@ -167,6 +167,12 @@ const STAGES: &[&str] = &[
 const REFUSED: &[(&str, &str)] = &[
     ("$out", "writes a collection"),
     ("$merge", "writes a collection"),
+    ("writeConcern", "belongs to a write"),
+    ("bypassDocumentValidation", "belongs to a write"),
+];
+
+/// Keys that no command at all holds at any depth.
+pub(super) const NEVER: &[(&str, &str)] = &[
     ("$where", "runs JavaScript"),
     ("$function", "runs JavaScript"),
     ("$accumulator", "runs JavaScript"),
@@ -174,8 +180,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("mapReduce", "runs JavaScript"),
     ("mapreduce", "runs JavaScript"),
     ("$db", "names another database than the configured one"),
-    ("writeConcern", "belongs to a write"),
-    ("bypassDocumentValidation", "belongs to a write"),
     ("lsid", "belongs to a session"),
     ("txnNumber", "belongs to a session"),
     ("startTransaction", "belongs to a session"),
@@ -195,7 +199,8 @@ pub fn command(map: &Map) -> Result<Vec<(String, Value)>, Failure> {
     let name = name(map)?;
     arguments(name, map)?;
     for (key, value) in map {
-        scan(key, value, 1)?;
+        scan(key, value, 1, &|key| REFUSED.iter().chain(NEVER).find(|(refused, _)| *refused == key).map(|(_, reason)| *reason))
+            .map_err(|failure| Failure { hint: failure.hint.or_else(|| Some(super::only_reads("mongo"))), ..failure })?;
     }
     match name {
         "aggregate" => pipeline(map.get("pipeline"), "pipeline")?,
@@ -249,7 +254,7 @@ fn arguments(name: &str, map: &Map) -> Result<(), Failure> {
         return Ok(());
     }
     for key in map.keys().filter(|key| *key != name) {
-        if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| refused == key) {
+        if let Some((_, reason)) = REFUSED.iter().chain(NEVER).find(|(refused, _)| refused == key) {
             return Err(refused(key, reason));
         }
         if !known.iter().chain(COMMON).any(|known| known == key) {
@@ -259,13 +264,13 @@ fn arguments(name: &str, map: &Map) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses what writes or runs code under any key at any depth.
-fn scan(key: &str, value: &Value, depth: usize) -> Result<(), Failure> {
-    if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == key) {
-        return Err(refused(key, reason));
+/// Refuses keys at any depth, as `refuses` says why.
+pub(super) fn scan(key: &str, value: &Value, depth: usize, refuses: &dyn Fn(&str) -> Option<&'static str>) -> Result<(), Failure> {
+    if let Some(reason) = refuses(key) {
+        return Err(Failure::bad_argument(format!("`{key}` {reason}")));
     }
     if key.starts_with("$_") {
-        return Err(refused(key, "is internal to the server"));
+        return Err(Failure::bad_argument(format!("`{key}` is internal to the server")));
     }
     if key.contains('\0') {
         return Err(Failure::bad_argument(format!("the key {:?} holds a NUL", text::short(key, 60))).hint("BSON keys end at a NUL"));
@@ -274,8 +279,8 @@ fn scan(key: &str, value: &Value, depth: usize) -> Result<(), Failure> {
         return Err(Failure::bad_argument(format!("the command is nested deeper than {DEEPEST} levels")).hint("MongoDB takes no more"));
     }
     match value {
-        Value::Map(map) => map.iter().try_for_each(|(key, value)| scan(key, value, depth + 1)),
-        Value::List(items) => items.iter().try_for_each(|item| scan("", item, depth + 1)),
+        Value::Map(map) => map.iter().try_for_each(|(key, value)| scan(key, value, depth + 1, refuses)),
+        Value::List(items) => items.iter().try_for_each(|item| scan("", item, depth + 1, refuses)),
         _ => Ok(()),
     }
 }

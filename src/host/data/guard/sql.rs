@@ -27,16 +27,21 @@ const EXPLAIN_OPTIONS: [&str; 9] = ["verbose", "costs", "settings", "generic_pla
 
 /// Checks that a text is one statement that only reads. Errors are `bad_argument` and say what was found where.
 pub fn check(text: &str) -> Result<(), Failure> {
+    deep(text, checked)
+}
+
+/// Looks at a statement with a stack that its tree cannot outgrow.
+pub(super) fn deep<T: Send>(text: &str, look: fn(&str) -> Result<T, Failure>) -> Result<T, Failure> {
     if text.len() > LONGEST {
         let message = format!("the statement has {} bytes; at most {LONGEST} are taken", text.len());
         return Err(Failure::bad_argument(message).hint("bind the values: `#{ params: [ids] }` for `= ANY($1)`"));
     }
     if text.len() <= SHALLOW {
-        return checked(text);
+        return look(text);
     }
     // A chain of ten thousand `+` is a tree as deep, and walking it, even dropping it, takes a stack as deep.
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || checked(text));
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || look(text));
         thread.ok().and_then(|thread| thread.join().ok())
     })
     .unwrap_or_else(|| Err(Failure::new(Kind::Failed, "the statement could not be parsed: no memory for it")))

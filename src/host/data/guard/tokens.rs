@@ -12,9 +12,18 @@ use crate::model::{Failure, text};
 /// The deepest nesting of parentheses and brackets: the parser takes no more either, but long to find out.
 const DEEPEST: usize = 48;
 
-/// Checks a statement's tokens, in the order of the text.
+/// Checks the tokens of a statement that only reads.
 pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), Failure> {
-    let solid: Vec<&TokenWithSpan> = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
+    cut("sql", tokens)?;
+    match acting(tokens) {
+        Some(found) => Err(found.refused()),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the server cuts a statement of a function into the same tokens.
+pub(super) fn cut(function: &str, tokens: &[TokenWithSpan]) -> Result<(), Failure> {
+    let solid = solid(tokens);
     let mut depth = 0_usize;
     for (number, token) in solid.iter().enumerate() {
         match token.token {
@@ -26,12 +35,42 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<(), Failure> {
             let message = format!("the statement is nested too deep ({})", at(token.span.start));
             return Err(Failure::bad_argument(message).hint("name the inner queries: WITH inner AS (SELECT …)"));
         }
-        let next = solid.get(number + 1).map(|token| &token.token);
-        ambiguous(token, next)?;
-        let before = |back: usize| number.checked_sub(back).and_then(|number| solid.get(number)).map(|token| &token.token);
-        called(token, before(1), before(2), next)?;
+        ambiguous(function, token, solid.get(number + 1).map(|token| &token.token))?;
     }
     comment_in_operator(tokens)
+}
+
+/// The tokens that are no white space and no comment.
+pub(super) fn solid(tokens: &[TokenWithSpan]) -> Vec<&TokenWithSpan> {
+    tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect()
+}
+
+/// The first function that acts, in the order of the text.
+pub(super) fn acting(tokens: &[TokenWithSpan]) -> Option<Acting> {
+    let solid = solid(tokens);
+    solid.iter().enumerate().find_map(|(number, token)| {
+        let before = |back: usize| number.checked_sub(back).and_then(|number| solid.get(number)).map(|token| &token.token);
+        called(token, before(1), before(2), solid.get(number + 1).map(|token| &token.token))
+    })
+}
+
+/// A function that acts.
+pub(super) struct Acting {
+    name: String,
+    /// What it does that no read does.
+    pub(super) reason: &'static str,
+    place: Location,
+}
+
+impl Acting {
+    fn refused(&self) -> Failure {
+        let message = format!("`{}` {} ({})", self.name, self.reason, at(self.place));
+        Failure::bad_argument(message).hint(match self.reason {
+            "holds the connection" => "wait in the script: `sleep(\"30s\")`".to_owned(),
+            "spends a transaction id" => "`pg_current_snapshot()` and `pg_current_xact_id_if_assigned()` spend none".to_owned(),
+            _ => super::only_reads("sql"),
+        })
+    }
 }
 
 /// Where a token begins, as messages say it.
@@ -40,7 +79,7 @@ pub(super) fn at(location: Location) -> String {
 }
 
 /// Refuses what the parser's tokenizer and the server's read differently, or could.
-fn ambiguous(token: &TokenWithSpan, next: Option<&Token>) -> Result<(), Failure> {
+fn ambiguous(function: &str, token: &TokenWithSpan, next: Option<&Token>) -> Result<(), Failure> {
     let what = match &token.token {
         Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("u") && next == Some(&Token::Ampersand) => {
             // Also refuses `u & x` of a column named u, which a pair of parentheses mends.
@@ -72,13 +111,13 @@ fn ambiguous(token: &TokenWithSpan, next: Option<&Token>) -> Result<(), Failure>
         token if is_string(token) && next.is_some_and(is_string) => "a string right after a string",
         _ => return Ok(()),
     };
-    let message = format!("`sql` does not take {what} ({})", at(token.span.start));
+    let message = format!("`{function}` does not take {what} ({})", at(token.span.start));
     Err(Failure::bad_argument(message).hint("write a plain name or string, or bind the value: `#{ params: […] }` for $1, $2 …"))
 }
 
-/// Refuses names of functions that act, quoted or not, schema or not, in calls and in attribute notation.
-fn called(token: &TokenWithSpan, before: Option<&Token>, schema: Option<&Token>, next: Option<&Token>) -> Result<(), Failure> {
-    let Token::Word(word) = &token.token else { return Ok(()) };
+/// A function that acts, by its name: quoted or not, schema or not, in calls and in attribute notation.
+fn called(token: &TokenWithSpan, before: Option<&Token>, schema: Option<&Token>, next: Option<&Token>) -> Option<Acting> {
+    let Token::Word(word) = &token.token else { return None };
     let qualified = before == Some(&Token::Period);
     let schema = match schema {
         Some(Token::Word(schema)) if qualified => Some(schema.value.as_str()),
@@ -87,16 +126,10 @@ fn called(token: &TokenWithSpan, before: Option<&Token>, schema: Option<&Token>,
     let place = match next {
         Some(Token::LParen) => Place::Call,
         _ if qualified => Place::Attribute,
-        _ => return Ok(()),
+        _ => return None,
     };
-    let Some(reason) = names::refusal(&word.value, schema, place) else { return Ok(()) };
-    let name = text::short(&word.value, 63).to_ascii_lowercase();
-    let message = format!("`{name}` {reason} ({})", at(token.span.start));
-    Err(Failure::bad_argument(message).hint(match reason {
-        "holds the connection" => "wait in the script: `sleep(\"30s\")`".to_owned(),
-        "spends a transaction id" => "`pg_current_snapshot()` and `pg_current_xact_id_if_assigned()` spend none".to_owned(),
-        _ => super::only_reads("sql"),
-    }))
+    let reason = names::refusal(&word.value, schema, place)?;
+    Some(Acting { name: text::short(&word.value, 63).to_ascii_lowercase(), reason, place: token.span.start })
 }
 
 /// Refuses operators that hold the start of a comment: the server cuts them there, the parser need not.

@@ -38,6 +38,10 @@ fn extended(map: &Map) -> Result<Option<Bson>, Failure> {
         "$oid" => Bson::ObjectId(ObjectId::parse_str(text()?).map_err(|_| wrong())?),
         "$date" => match value {
             Value::Int(millis) => Bson::DateTime(DateTime::from_millis(*millis)),
+            Value::Map(_) => {
+                let millis = value.str_at(&["$numberLong"]).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+                Bson::DateTime(DateTime::from_millis(millis))
+            }
             _ => Bson::DateTime(DateTime::parse_rfc3339_str(text()?).map_err(|_| wrong())?),
         },
         "$numberDecimal" => Bson::Decimal128(text()?.parse::<Decimal128>().map_err(|_| wrong())?),
@@ -45,6 +49,31 @@ fn extended(map: &Map) -> Result<Option<Bson>, Failure> {
             Value::Int(n) => *n,
             _ => text()?.parse().map_err(|_| wrong())?,
         }),
+        "$numberInt" => Bson::Int32(match value {
+            Value::Int(n) => i32::try_from(*n).map_err(|_| wrong())?,
+            _ => text()?.parse().map_err(|_| wrong())?,
+        }),
+        "$numberDouble" => Bson::Double(match value {
+            Value::Float(x) => *x,
+            Value::Int(n) => *n as f64,
+            _ => match text()? {
+                "Infinity" => f64::INFINITY,
+                "-Infinity" => f64::NEG_INFINITY,
+                text => text.parse().map_err(|_| wrong())?,
+            },
+        }),
+        "$binary" => {
+            let part = |field: &str| value.str_at(&[field]).ok_or_else(wrong);
+            let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, part("base64")?).map_err(|_| wrong())?;
+            let subtype = u8::from_str_radix(part("subType")?, 16).map_err(|_| wrong())?;
+            Bson::Binary(Binary { subtype: subtype.into(), bytes })
+        }
+        "$timestamp" => {
+            let part = |field: &str| value.int_at(&[field]).and_then(|n| u32::try_from(n).ok()).ok_or_else(wrong);
+            Bson::Timestamp(mongodb::bson::Timestamp { time: part("t")?, increment: part("i")? })
+        }
+        "$minKey" => Bson::MinKey,
+        "$maxKey" => Bson::MaxKey,
         "$uuid" => Bson::Binary(Binary::from_uuid(Uuid::parse_str(text()?).map_err(|_| wrong())?)),
         "$regularExpression" => {
             let part = |field: &str| value.str_at(&[field]).map(str::to_owned).ok_or_else(wrong);
@@ -131,6 +160,37 @@ mod tests {
         assert_eq!(filter.get_object_id("_id").unwrap().to_hex(), id);
         assert_eq!(filter.get_document("n").unwrap().get_i64("$gt").unwrap(), 5_000_000_000);
         assert!(command(&[("find".to_owned(), map! { "$oid" => "short" })]).is_err());
+    }
+
+    #[test]
+    fn extended_json_names_each_type() {
+        let kept = |value: Value| bson(&value).unwrap();
+        let day = DateTime::from_millis(1_700_000_000_123);
+        for (value, expected) in [
+            (map! { "$date" => "2023-11-14T22:13:20.123Z" }, Bson::DateTime(day)),
+            (map! { "$date" => 1_700_000_000_123_i64 }, Bson::DateTime(day)),
+            (map! { "$date" => map! { "$numberLong" => "1700000000123" } }, Bson::DateTime(day)),
+            (map! { "$numberLong" => "7" }, Bson::Int64(7)),
+            (map! { "$numberInt" => "7" }, Bson::Int32(7)),
+            (map! { "$numberDouble" => "7" }, Bson::Double(7.0)),
+            (map! { "$numberDecimal" => "1.50" }, Bson::Decimal128("1.50".parse().unwrap())),
+            (
+                map! { "$binary" => map! { "base64" => "AQI=", "subType" => "00" } },
+                Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2] }),
+            ),
+            (map! { "$timestamp" => map! { "t" => 1, "i" => 2 } }, Bson::Timestamp(mongodb::bson::Timestamp { time: 1, increment: 2 })),
+            (map! { "$minKey" => 1 }, Bson::MinKey),
+        ] {
+            assert_eq!(kept(value.clone()), expected, "{value}");
+        }
+        for wrong in [
+            map! { "$numberInt" => 5_000_000_000_i64 },
+            map! { "$binary" => "AQI=" },
+            map! { "$date" => "today" },
+            map! { "$numberDecimal" => 1.5 },
+        ] {
+            assert!(bson(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -14,12 +14,15 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 
+use super::runtime::Departure;
 use super::tunnel::Socket;
 use super::{MOST_BYTES, Real, address};
 use crate::config::DatabaseKind;
 use crate::map;
-use crate::model::{Failure, Kind, Value};
+use crate::model::operation::MongoChange;
+use crate::model::{Failure, Kind, Sent, Value};
 use crate::platform::failures;
+use crate::platform::rows::RowWriter;
 
 /// The clients by database.
 #[derive(Default)]
@@ -32,34 +35,109 @@ struct Connected {
 }
 
 impl Mongo {
-    /// Runs one command document that reads; the documents of a cursor are all in `cursor.firstBatch`.
+    /// Runs one command document that reads; the documents of a cursor are all in `cursor.firstBatch`, or in the file.
     ///
     /// The command runs on the database that the URL names, or on the one under its own key `$db`.
-    pub(super) async fn read(&self, real: &Real, name: &str, command: &[(String, Value)], timeout: Duration) -> Result<Value, Failure> {
+    pub(super) async fn read(
+        &self,
+        real: &Real,
+        name: &str,
+        command: &[(String, Value)],
+        saved: Option<RowWriter<'_>>,
+        timeout: Duration,
+    ) -> Result<Value, Failure> {
         let database = address::database(&real.environment, name, DatabaseKind::Mongo)?;
         let document = convert::command(command)?;
-        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
+        let slot = self.slot(name);
         let connected = slot.get_or_try_init(|| connect::connect(real, name, database, timeout)).await?;
-        let answer = ask(name, &connected.handle, document).await;
+        let answer = ask(name, &connected.handle, document, saved).await;
         if answer.as_ref().is_err_and(|failure| failure.kind == Kind::Unavailable) {
-            // Another of the URL's servers may answer: the next call looks for it.
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| !Arc::ptr_eq(kept, &slot));
+            self.forget(&slot);
         }
         answer
+    }
+
+    /// Runs one command document that may change something, once. A connection that is lost after it was sent leaves it in doubt.
+    pub(super) async fn change(&self, real: &Real, change: &MongoChange, departure: &Departure) -> Result<Value, Failure> {
+        let name = &change.database;
+        let database = address::database(&real.environment, name, DatabaseKind::Mongo)?;
+        let document = convert::command(&change.command)?;
+        let hides = change.command.iter().any(|(_, value)| value.find(&|item| matches!(item, Value::Secret(_))).is_some());
+        let slot = self.slot(name);
+        let connected = slot.get_or_try_init(|| connect::connect(real, name, database, change.timeout)).await?;
+        let (handle, document, verb) = place(&connected.handle, document)?;
+        departure.leaves();
+        let reply = match handle.run_command(document).await {
+            Ok(reply) => convert::reply(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).sent(Sent::Yes))?,
+            Err(error) => {
+                let failed = changed(name, &verb, &error, hides);
+                if matches!(failed.kind, Kind::Unavailable | Kind::InDoubt) {
+                    self.forget(&slot);
+                }
+                return Err(failed);
+            }
+        };
+        failures::mongo_partly(name, &verb, &reply, hides).map_or(Ok(reply), Err)
+    }
+
+    fn slot(&self, name: &str) -> Arc<OnceCell<Connected>> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default())
+    }
+
+    /// Another of the URL's servers may answer: the next call looks for it.
+    fn forget(&self, slot: &Arc<OnceCell<Connected>>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| !Arc::ptr_eq(kept, slot));
+    }
+}
+
+/// The database that a command is for, the command without the key that says so, and its name.
+fn place(handle: &Handle, mut document: Document) -> Result<(Handle, Document, String), Failure> {
+    let handle = match document.remove("$db") {
+        Some(Bson::String(other)) => handle.client().database(&other),
+        Some(_) => return Err(Failure::bad_argument("`$db` must be a database's name")),
+        None => handle.clone(),
+    };
+    let verb = document.keys().next().cloned().ok_or_else(|| Failure::bad_argument("a MongoDB command needs a name"))?;
+    Ok((handle, document, verb))
+}
+
+/// The failure of a command that may change something. What a server says of a command with secrets may be made of them.
+fn changed(name: &str, verb: &str, error: &Error, hides: bool) -> Failure {
+    match &*error.kind {
+        ErrorKind::Command(refused) if matches!(refused.code, 91 | 11600) => {
+            failures::in_doubt(format!("mongo `{name}`: {verb}: the server went down after the command was sent ({})", refused.code))
+                .on(name)
+        }
+        ErrorKind::Command(refused) if refused.code == 64 || refused.code == 50 => {
+            failures::in_doubt(format!("mongo `{name}`: {verb}: the server stopped waiting ({} {})", refused.code, refused.code_name))
+                .on(name)
+        }
+        ErrorKind::Command(refused) if hides => failures::mongo(
+            name,
+            verb,
+            refused.code,
+            &refused.code_name,
+            "the server refuses it; its words are not shown, since a value is a secret",
+        ),
+        ErrorKind::Command(_)
+        | ErrorKind::Authentication { .. }
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::InvalidTlsConfig { .. }
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::InvalidArgument { .. } => failure(name, verb, error),
+        _ => failures::in_doubt(format!("{}; the command was sent", failure(name, verb, error).message)).on(name),
     }
 }
 
 /// Runs one command on a server.
-async fn ask(name: &str, handle: &Handle, mut document: Document) -> Result<Value, Failure> {
-    let other = match document.remove("$db") {
-        Some(Bson::String(other)) => Some(handle.client().database(&other)),
-        Some(_) => return Err(Failure::bad_argument("`$db` must be a database's name")),
-        None => None,
-    };
-    let handle = other.as_ref().unwrap_or(handle);
-    let verb = document.keys().next().cloned().ok_or_else(|| Failure::bad_argument("a MongoDB command needs a name"))?;
+async fn ask(name: &str, handle: &Handle, document: Document, mut saved: Option<RowWriter<'_>>) -> Result<Value, Failure> {
+    let (handle, mut document, verb) = place(handle, document)?;
     let failed = |error: Error| failure(name, &verb, &error);
     if !gives_cursor(&verb, &document) {
+        if saved.is_some() {
+            return Err(Failure::bad_argument(format!("`{verb}` answers no documents that could be saved")));
+        }
         let reply = handle.run_command(document).await.map_err(failed)?;
         return convert::reply(reply, &mut MOST_BYTES.clone());
     }
@@ -70,7 +148,15 @@ async fn ask(name: &str, handle: &Handle, mut document: Document) -> Result<Valu
     let mut cursor = handle.run_cursor_command(document).await.map_err(failed)?;
     let (mut found, mut budget) = (Vec::new(), MOST_BYTES);
     while let Some(document) = cursor.next().await {
+        if let Some(writer) = &mut saved {
+            // Each by itself: a file may be larger than what a script may hold.
+            writer.object(&convert::reply(document.map_err(failed)?, &mut MOST_BYTES.clone())?)?;
+            continue;
+        }
         found.push(convert::reply(document.map_err(failed)?, &mut budget)?);
+    }
+    if let Some(writer) = saved {
+        return writer.finish("documents");
     }
     Ok(map! {
         "cursor" => map! { "firstBatch" => found, "id" => 0, "ns" => format!("{}.{collection}", handle.name()) },

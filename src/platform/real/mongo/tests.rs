@@ -76,7 +76,8 @@ fn real(url: String) -> Real {
 }
 
 fn ask(real: &Real) -> Result<Value, Failure> {
-    let op = Read::Mongo { database: "db".into(), command: vec![("dbStats".into(), 1.into())], timeout: Duration::from_secs(5) };
+    let op =
+        Read::Mongo { database: "db".into(), command: vec![("dbStats".into(), 1.into())], save: None, timeout: Duration::from_secs(5) };
     let cancel = Cancel::default();
     real.read(&op, &Cx::quiet(&cancel)).map(|answer| answer.value)
 }

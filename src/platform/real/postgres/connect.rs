@@ -41,8 +41,17 @@ pub(super) enum Mode {
     Require,
 }
 
-/// Connects with the reading role where one is configured, else with the URL's.
-pub(super) async fn connect(real: &Real, name: &str, database: &Database) -> Result<Session, Failure> {
+/// Whom a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    /// Reads: the reading role where one is configured, else the URL's.
+    Reader,
+    /// Changes: the URL's.
+    Writer,
+}
+
+/// Connects with a role.
+pub(super) async fn connect(real: &Real, name: &str, database: &Database, role: Role) -> Result<Session, Failure> {
     let (url, asked) = without_sslmode(name, &database.url)?;
     let base: Config = url.parse().map_err(|_| address::bad_url(name, "it is no PostgreSQL URL"))?;
     if base.get_password().is_some() {
@@ -50,8 +59,8 @@ pub(super) async fn connect(real: &Real, name: &str, database: &Database) -> Res
     }
     let mut config = Config::new();
     let (user, password) = match &database.reader {
-        Some(reader) => (Some(reader.user.as_str()), reader.password.as_ref()),
-        None => (base.get_user(), database.password.as_ref()),
+        Some(reader) if role == Role::Reader => (Some(reader.user.as_str()), reader.password.as_ref()),
+        _ => (base.get_user(), database.password.as_ref()),
     };
     config.user(user.ok_or_else(|| address::bad_url(name, "it names no user").hint("write `postgres://USER@HOST/DATABASE`"))?);
     if let Some(source) = password {

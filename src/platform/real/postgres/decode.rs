@@ -9,6 +9,7 @@ use tokio_postgres::types::{FromSql, Kind, Type};
 
 use super::super::open;
 use crate::model::Value;
+use crate::platform::rows::RowWriter;
 
 type Fault = Box<dyn Error + Sync + Send>;
 
@@ -34,6 +35,44 @@ impl<'a> FromSql<'a> for Cell {
 
     fn accepts(_: &Type) -> bool {
         true
+    }
+}
+
+/// One cell as it came, on its way to a file.
+pub(super) struct Raw<'a> {
+    ty: Type,
+    raw: Option<&'a [u8]>,
+}
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Fault> {
+        Ok(Raw { ty: ty.clone(), raw: Some(raw) })
+    }
+
+    fn from_sql_null(ty: &Type) -> Result<Self, Fault> {
+        Ok(Raw { ty: ty.clone(), raw: None })
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+impl Raw<'_> {
+    /// Writes the cell as CSV; the usual types without a value in between.
+    pub(super) fn write(&self, writer: &mut RowWriter<'_>) -> Result<(), Fault> {
+        let Some(raw) = self.raw else { return Ok(()) };
+        match self.ty {
+            Type::INT2 => writer.bare(i16::from_be_bytes(fixed(raw)?)),
+            Type::INT4 => writer.bare(i32::from_be_bytes(fixed(raw)?)),
+            Type::INT8 => writer.bare(i64::from_be_bytes(fixed(raw)?)),
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR => match std::str::from_utf8(raw) {
+                Ok(text) => writer.text(text),
+                Err(_) => writer.text(&hex(raw)),
+            },
+            _ => writer.cell(&decode(&self.ty, raw)?),
+        }
+        Ok(())
     }
 }
 

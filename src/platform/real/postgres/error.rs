@@ -4,7 +4,7 @@ use tokio_postgres::error::{DbError, ErrorPosition};
 
 use super::super::http::{chain, io_text};
 use crate::model::operation::Statement;
-use crate::model::{Failure, Kind, Value};
+use crate::model::{Failure, Kind, Sent, Value};
 use crate::platform::failures;
 
 /// A statement that failed.
@@ -16,6 +16,48 @@ pub(super) fn failure(statement: &Statement, error: &tokio_postgres::Error) -> F
     let said = scrubbed(server.message(), &statement.params);
     let hint = server.hint().map(|hint| scrubbed(hint, &statement.params));
     failures::sql(statement, server.code().code(), &said, position(server, &statement.text), hint)
+}
+
+/// A statement that may change something and failed; `sent` says what is known of it where no answer came.
+pub(super) fn change(statement: &Statement, error: &tokio_postgres::Error, sent: Sent) -> Failure {
+    let name = &statement.database;
+    let Some(server) = error.as_db_error() else {
+        let failure = failure(statement, error);
+        return match sent {
+            Sent::Unknown if failure.kind == Kind::Unavailable => {
+                failures::in_doubt(format!("{}; the statement was sent", failure.message)).on(name)
+            }
+            _ => failure,
+        };
+    };
+    let code = server.code().code();
+    if sent == Sent::Unknown && is_doubtful(code) {
+        return failures::in_doubt(format!("sql `{name}`: the server went down after the statement was sent ({code})")).on(name);
+    }
+    if code == "25006" {
+        return Failure::new(Kind::Failed, format!("sql `{name}`: the server takes no changes ({code})"))
+            .hint("is it a standby? name the primary in the database's `url`")
+            .on(name)
+            .sent(Sent::Yes);
+    }
+    if sent == Sent::Unknown { bound(statement, error) } else { failure(statement, error) }
+}
+
+/// A statement that failed once its values were bound. What a server says then may be made of them, so with a secret it is not shown.
+pub(super) fn bound(statement: &Statement, error: &tokio_postgres::Error) -> Failure {
+    let hides = statement.params.iter().any(|param| param.find(&|item| matches!(item, Value::Secret(_))).is_some());
+    match error.as_db_error() {
+        Some(server) if hides => {
+            let said = "the server refuses it; its words are not shown, since a value is a secret";
+            failures::sql(statement, server.code().code(), said, None, None)
+        }
+        _ => failure(statement, error),
+    }
+}
+
+/// Whether after such an end nobody knows what was committed: the connection failed, the server stopped, or it does not know itself.
+fn is_doubtful(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P0") || code == "40003"
 }
 
 /// A connection that failed.
@@ -89,6 +131,16 @@ fn position(error: &DbError, statement: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_goes_down_leaves_a_doubt() {
+        for code in ["08006", "57P01", "57P02", "57P03", "57P05", "40003"] {
+            assert!(is_doubtful(code), "{code}");
+        }
+        for code in ["57014", "40001", "40P01", "23505", "25006", "53300"] {
+            assert!(!is_doubtful(code), "{code}");
+        }
+    }
 
     #[test]
     fn quoted_parameters_are_scrubbed() {

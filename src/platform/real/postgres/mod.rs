@@ -1,5 +1,7 @@
-//! PostgreSQL: one connection a database, for reads with the reading role; each statement in a read-only transaction.
+//! PostgreSQL: one connection a database and role. A statement that reads stands in a read-only transaction (here), one that may change
+//! something in one of its own (`change.rs`).
 
+mod change;
 mod connect;
 mod decode;
 mod error;
@@ -21,12 +23,14 @@ use crate::config::DatabaseKind;
 use crate::map;
 use crate::model::operation::Statement;
 use crate::model::{Failure, Kind, Map, Value};
-use crate::platform::failures;
+use crate::platform::rows::{self, Format, RowWriter};
+use crate::platform::{Cx, failures};
+use connect::Role;
 use params::Param;
 
-/// The connections by database.
+/// The connections by database and role.
 #[derive(Default)]
-pub(super) struct Postgres(Lock<HashMap<String, Slot>>);
+pub(super) struct Postgres(Lock<HashMap<(String, Role), Slot>>);
 
 /// A database's connection while nobody uses it.
 type Slot = Arc<Mutex<Option<Session>>>;
@@ -67,19 +71,14 @@ impl Drop for Busy<'_> {
 }
 
 impl Postgres {
-    /// Runs one statement that reads: `#{ columns: […], rows: [#{…}] }`.
-    pub(super) async fn read(&self, real: &Real, statement: &Statement) -> Result<Value, Failure> {
+    /// Runs one statement that reads: `#{ columns: […], rows: [#{…}] }`, or what a file of its rows came to.
+    pub(super) async fn read(&self, real: &Real, statement: &Statement, cx: &Cx<'_>) -> Result<Value, Failure> {
         let name = &statement.database;
         let database = address::database(&real.environment, name, DatabaseKind::Postgres)?;
         let params = statement.params.iter().map(Param::new).collect::<Result<Vec<_>, _>>()?;
-        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default());
-        let mut guard = slot.lock().await;
-        let session = match guard.take().filter(|session| !session.client.is_closed()) {
-            Some(session) => session,
-            None => connect::connect(real, name, database).await?,
-        };
-        let mut busy = Busy { session: Some(session), slot: guard };
-        let answer = query(busy.client()?, statement, &params).await;
+        let slot = self.slot(name, Role::Reader);
+        let mut busy = session(real, name, database, Role::Reader, slot.lock().await).await?;
+        let answer = query(busy.client()?, statement, &params, cx).await;
         match answer {
             Ok((value, true)) => {
                 busy.finish();
@@ -95,6 +94,27 @@ impl Postgres {
     }
 }
 
+impl Postgres {
+    fn slot(&self, name: &str, role: Role) -> Slot {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry((name.to_owned(), role)).or_default())
+    }
+}
+
+/// The kept session, or a new one.
+async fn session<'a>(
+    real: &Real,
+    name: &str,
+    database: &crate::config::Database,
+    role: Role,
+    mut slot: MutexGuard<'a, Option<Session>>,
+) -> Result<Busy<'a>, Failure> {
+    let session = match slot.take().filter(|session| !session.client.is_closed()) {
+        Some(session) => session,
+        None => connect::connect(real, name, database, role).await?,
+    };
+    Ok(Busy { session: Some(session), slot })
+}
+
 /// How a statement failed: with the connection back at its start, or in the middle of something.
 enum Ended {
     Cleanly(Failure),
@@ -102,7 +122,7 @@ enum Ended {
 }
 
 /// Runs the statement between `START TRANSACTION READ ONLY` and `ROLLBACK`; answers also whether the connection is clean again.
-async fn query(client: &mut Client, statement: &Statement, params: &[Param<'_>]) -> Result<(Value, bool), Ended> {
+async fn query(client: &mut Client, statement: &Statement, params: &[Param<'_>], cx: &Cx<'_>) -> Result<(Value, bool), Ended> {
     let failed = |error: tokio_postgres::Error| error::failure(statement, &error);
     let dirty = |error| Ended::Dirty(failed(error));
     let transaction =
@@ -123,7 +143,10 @@ async fn query(client: &mut Client, statement: &Statement, params: &[Param<'_>])
         let bound: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let portal = transaction.bind(&prepared, &bound).await.map_err(failed)?;
         // One row more than wanted tells that there are more.
-        let most = i32::try_from(statement.limit.saturating_add(1)).unwrap_or(i32::MAX);
+        let most = i32::try_from(statement.limit.saturating_add(1)).unwrap_or(0);
+        if let Some(save) = &statement.save {
+            return saved(&transaction, &portal, &prepared, most, statement, RowWriter::begin(save, cx)?).await;
+        }
         rows(&transaction, &portal, &prepared, most, statement).await
     }
     .await;
@@ -199,6 +222,46 @@ async fn rows(
     }
     let columns: Vec<Value> = columns.into_iter().map(Value::Str).collect();
     Ok(map! { "columns" => columns, "rows" => rows })
+}
+
+/// Streams the rows to a file.
+async fn saved(
+    transaction: &tokio_postgres::Transaction<'_>,
+    portal: &tokio_postgres::Portal,
+    prepared: &Prepared,
+    most: i32,
+    statement: &Statement,
+    mut writer: RowWriter<'_>,
+) -> Result<Value, Failure> {
+    let failed = |error: tokio_postgres::Error| error::failure(statement, &error);
+    let columns = columns(prepared);
+    writer.header(&columns)?;
+    let mut stream = pin!(transaction.query_portal_raw(portal, most).await.map_err(failed)?);
+    let mut count = 0;
+    while let Some(row) = stream.next().await {
+        let row = row.map_err(failed)?;
+        count += 1;
+        if count > statement.limit {
+            return Err(failures::too_many_rows(statement));
+        }
+        match writer.format() {
+            Format::Csv => {
+                for number in 0..columns.len() {
+                    writer.separate(number);
+                    row.try_get::<_, decode::Raw<'_>>(number).map_err(failed)?.write(&mut writer).map_err(|error| {
+                        Failure::new(Kind::Failed, format!("sql `{}`: a value cannot be read: {error}", statement.database))
+                    })?;
+                }
+                writer.end_of_row()?;
+            }
+            Format::JsonLines => {
+                let cells = (0..columns.len()).map(|number| row.try_get::<_, decode::Cell>(number).map(|cell| cell.value));
+                let cells = cells.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+                writer.object(&rows::row(&columns, cells.into_iter()))?;
+            }
+        }
+    }
+    writer.finish("rows")
 }
 
 /// The columns' names, a repeated one with a number, so that no value hides another.

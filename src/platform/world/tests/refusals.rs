@@ -83,7 +83,8 @@ fn statements_without_an_answer_name_the_file() {
     let world = example("outage.yaml");
     world.scale("statefulset/postgres", 1);
     world.sleep(12);
-    let statement = Statement { database: "postgres".into(), text: "SELECT  2".into(), params: Vec::new(), limit: 1, timeout: WAIT };
+    let statement =
+        Statement { database: "postgres".into(), text: "SELECT  2".into(), params: Vec::new(), limit: 1, save: None, timeout: WAIT };
     let failure = world.ask(&Read::Sql(statement)).unwrap_err();
     assert_eq!((failure.kind, failure.message.as_str()), (Kind::BadArgument, "the world has no answer to the statement \"SELECT 2\""));
     let hint = failure.hint.unwrap();

@@ -195,7 +195,7 @@ fn tunnels_that_break_or_are_forbidden_show_as_they_do_on_the_real_systems() {
     environment.reach = crate::config::Reach::PortForward;
     let world = world(&environment).unwrap();
     let text = "SELECT 1".to_owned();
-    let sql = Read::Sql(Statement { database: "postgres".into(), text, params: vec![], limit: 1, timeout: WAIT });
+    let sql = Read::Sql(Statement { database: "postgres".into(), text, params: vec![], limit: 1, save: None, timeout: WAIT });
     let failure = world.ask(&sql).unwrap_err();
     let lost = "the connection to the database `postgres` was lost: the tunnel broke";
     assert_eq!((failure.kind, failure.message.as_str()), (Kind::Unavailable, lost));

@@ -135,6 +135,7 @@ fn the_outage_recovers_in_the_time_that_the_file_says() {
         text: "SELECT count(*)\n  FROM chatbot_knowledge.documents;".into(),
         params: Vec::new(),
         limit: 10,
+        save: None,
         timeout: WAIT,
     };
     assert_eq!(world.ask(&Read::Sql(count)).unwrap().to_string(), r#"{"columns":["count"],"rows":[{"count":42}]}"#);
