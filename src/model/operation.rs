@@ -361,6 +361,8 @@ pub struct Command {
     pub cwd: PathBuf,
     /// How the script says that; none for the project's root.
     pub shown_cwd: Option<String>,
+    /// The services and databases that it is given tunnels to.
+    pub tunnels: Vec<String>,
 }
 
 /// A new file that an answer is streamed to instead of being held.

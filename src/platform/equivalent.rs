@@ -54,6 +54,9 @@ pub fn of(write: &Write, environment: &Environment) -> String {
             let url = quote(&forwarded::address(environment, &change.database));
             forwarded::database(environment, &change.database, format!("redis-cli -u {url} {}", words.join(" ")))
         }
+        Write::Exec(exec) => self::exec(exec, environment),
+        Write::Command(command) => self::command(command, environment),
+        Write::Http(request) => http(request, environment),
         Write::Send(message) => webhook(message, environment),
     }
 }
@@ -103,6 +106,9 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         Read::Exec(exec) => self::exec(exec, environment, None),
         Read::Command(command) => self::command(command, None),
         Read::Http(request) => http(request, environment, None),
+        Read::Exec(exec) => self::exec(exec, environment),
+        Read::Command(command) => self::command(command, environment),
+        Read::Http(request) => http(request, environment),
         Read::Health(request) => {
             forwarded::curl(environment, &request.url, |url| format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {url}"))
         }
@@ -388,12 +394,17 @@ fn exec(exec: &Exec, environment: &Environment, beside: Option<&Path>) -> String
 }
 
 fn command(command: &Command, beside: Option<&Path>) -> String {
+fn command(command: &Command, environment: &Environment) -> String {
     let env: String = command.env.iter().map(|(name, value)| format!("{name}={} ", word(&shown(value)))).collect();
     let line = run(&env, &command.run, beside);
     match &command.shown_cwd {
+    let env = format!("{}{env}", forwarded::variables(environment, &command.tunnels));
+    let line = run(&env, &command.run);
+    let line = match &command.shown_cwd {
         Some(cwd) => format!("(cd {} && {line})", quote(cwd)),
         None => line,
-    }
+    };
+    forwarded::all(environment, &command.tunnels, line)
 }
 
 /// A value as text; what is secret stands there by where it is from.
@@ -600,7 +611,9 @@ mod tests {
             of(&exec(Some(secret())), &environment),
             r"printf %s '<env:PW>' | kubectl --context=prod -n n exec -i db-0 -c db -- psql -c $'SELECT\n1'"
         );
-        let command = |env, shown_cwd| Write::Command(Command { run: run(Some("it's \u{1b}".into())), env, cwd: "/x".into(), shown_cwd });
+        let command = |env, shown_cwd| {
+            Write::Command(Command { run: run(Some("it's \u{1b}".into())), env, cwd: "/x".into(), shown_cwd, tunnels: vec![] })
+        };
         assert_eq!(of(&command(vec![], None), &environment), r"printf %s $'it\'s \U0000001b' | psql -c $'SELECT\n1'");
         let env = vec![("PW".to_owned(), secret()), ("N".to_owned(), 1.into())];
         assert_eq!(

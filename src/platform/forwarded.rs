@@ -45,6 +45,14 @@ impl Forward {
         Self::to(environment, &host, port)
     }
 
+    /// The one that a service or database of that name needs.
+    fn to_name(environment: &Environment, name: &str) -> Option<Self> {
+        match environment.services.get(name).and_then(|service| service.url.as_deref()) {
+            Some(url) if !environment.databases.contains_key(name) => Self::to_url(environment, url),
+            _ => Self::to_database(environment, name),
+        }
+    }
+
     /// A line while the port-forward stands.
     pub(super) fn around(&self, line: &str) -> String {
         format!("{} >/dev/null & sleep 2; {line}; kill $!", self.kubectl)
@@ -57,6 +65,28 @@ pub(super) fn database(environment: &Environment, database: &str, line: String) 
         Some(forward) => forward.around(&line),
         None => line,
     }
+}
+
+/// A line with the port-forwards of several services and databases.
+pub(super) fn all(environment: &Environment, names: &[String], line: String) -> String {
+    let forwards: Vec<Forward> = names.iter().filter_map(|name| Forward::to_name(environment, name)).collect();
+    if forwards.is_empty() {
+        return line;
+    }
+    let started: String = forwards.iter().map(|forward| format!("{} >/dev/null & ", forward.kubectl)).collect();
+    format!("({started}sleep 2; {line}; kill $(jobs -p))")
+}
+
+/// The variables by which psql finds the port-forward of the first PostgreSQL of several names.
+pub(super) fn variables(environment: &Environment, names: &[String]) -> String {
+    let is_postgres = |name: &&String| environment.databases.get(*name).is_some_and(|known| known.kind == DatabaseKind::Postgres);
+    let Some(name) = names.iter().find(is_postgres) else { return String::new() };
+    let (Some(forward), Some(known)) = (Forward::to_name(environment, name), environment.databases.get(name)) else {
+        return String::new();
+    };
+    let url = Url::parse(&known.url).ok();
+    let (user, database) = url.as_ref().map(|url| (url.username(), url.path().trim_matches('/'))).unwrap_or_default();
+    format!("PGHOST=localhost PGPORT={} PGUSER={} PGDATABASE={} ", forward.local, quote(user), quote(database))
 }
 
 /// A database's address for its own tool: as configured, or where its port-forward ends on the person's machine.

@@ -65,7 +65,10 @@ pub fn prepare(observe: &dyn Observe, op: Write, cx: &Cx<'_>) -> Result<Prepared
             Ok(Prepared { target, after, ..bare(observe, op) })
         }
         Write::Command(command) => {
-            let after = crate::map! { "argv" => words(&command.run.argv), "stdin" => told(command.run.stdin.as_ref()), "cwd" => command.shown_cwd.clone() };
+            let mut after = crate::map! { "argv" => words(&command.run.argv), "stdin" => told(command.run.stdin.as_ref()), "cwd" => command.shown_cwd.clone() };
+            if !command.tunnels.is_empty() {
+                after.set(&["tunnels"], words(&command.tunnels));
+            }
             Ok(Prepared { after, ..bare(observe, op) })
         }
         Write::Sql(_) | Write::Mongo(_) => data::prepare(observe, op, cx),

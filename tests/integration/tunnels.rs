@@ -53,9 +53,19 @@ fn each_system_is_reached_by_its_name_in_the_cluster() {
     let secret = |name: &str| format!("password = {{ env = \"{name}\" }}");
     let manifest = [
         system(&own, "api", &ports("api", &[(80, "main")]), &[(8080, &slot.address)]),
-        system(&own, "postgres", "{ clusterIP: None, selector: { app: postgres }, ports: [ { name: pg, port: 5432 } ] }", &[]),
-        system(&own, "redis", &ports("redis", &[(6379, "6379")]), &[]),
-        system(&own, "mongodb", "{ clusterIP: None, selector: { app: mongodb }, ports: [ { name: m, port: 27017 } ] }", &[]),
+        system(
+            &own,
+            "postgres",
+            "{ clusterIP: None, selector: { app: postgres }, ports: [ { name: pg, port: 5432 } ] }",
+            &[(5432, &variable("RUNBOOK_TEST_POSTGRES"))],
+        ),
+        system(&own, "redis", &ports("redis", &[(6379, "6379")]), &[(6379, &variable("RUNBOOK_TEST_REDIS"))]),
+        system(
+            &own,
+            "mongodb",
+            "{ clusterIP: None, selector: { app: mongodb }, ports: [ { name: m, port: 27017 } ] }",
+            &[(27017, &variable("RUNBOOK_TEST_MONGO"))],
+        ),
         system(
             &own,
             "tls-by-name",
@@ -92,7 +102,7 @@ fn each_system_is_reached_by_its_name_in_the_cluster() {
         check(http_health("api").ok, "health");
         check(http_health("whole").ok, "the whole name");
         check(http_get("api/near").body == "here", "a redirect");
-        check(http_post("api/orders", #{{ body: #{{ a: 1 }} }}).status == 201, "a change");
+        check(http_post("api/orders", #{{ a: 1 }}).status == 201, "a change");
         check(http_get("encrypted/version").body.major == "1", "TLS for the name");
         check(http_get("http://{}/x").body == "direct", "what is no Service");
         check(sql("postgres", "SELECT 1 AS one")[0].one == 1, "SQL");
@@ -116,8 +126,43 @@ fn each_system_is_reached_by_its_name_in_the_cluster() {
     assert_eq!(asked[4]["body"], json!({ "a": 1 }).to_string(), "{asked:?}");
 
     by_hand(&project, &own);
+    programs_are_handed_sockets(&project, &own);
     let doctor = project.run(["doctor"]).stdout_has("through port-forwards: api, encrypted, whole, mongodb, pg-tls, postgres, redis");
     doctor.stdout_has(&format!("may create and get pods/portforward -n {own}"));
+}
+
+/// What `command` gives a program of this machine.
+fn programs_are_handed_sockets(project: &Project, own: &str) {
+    let ran = project.really(
+        r#"
+        let sql = command(["psql", "-Atc", "SELECT current_user || ' ' || current_database()"],
+            #{ tunnels: ["postgres"], env: #{ PGPASSWORD: env("OPS_PASSWORD") }, tier: "mild" });
+        check(sql.stdout == "ops therapeutic_ai\n", sql.stdout);
+        let redis = |name, variable| command(["sh", "-c", "redis-cli -s $" + variable + " PING"],
+            #{ tunnels: [name], env: #{ REDISCLI_AUTH: env("REDIS_PASSWORD") }, tier: "mild" }).stdout;
+        check(redis.call("redis", "RUNBOOK_TUNNEL_REDIS") == "PONG\n", "Redis");
+        check(redis.call("redis-tls", "RUNBOOK_TUNNEL_REDIS_TLS") == "PONG\n", "Redis, encrypted on this side");
+        let web = command(["sh", "-c", "curl -sS --unix-socket $RUNBOOK_TUNNEL_API http://api/end"], #{ tunnels: ["api"], tier: "mild" });
+        check(web.stdout == "here", web.stdout);
+        let both = command(["sh", "-c", "ls -ld $(dirname $RUNBOOK_TUNNEL_API) | cut -c1-10; env | grep -c ^RUNBOOK_TUNNEL_"], #{ tunnels: ["api", "mongodb"], tier: "mild" });
+        check(both.stdout == "drwx------\n2\n", both.stdout);
+        "#,
+    );
+    ran.status(0);
+    let rows = [
+        ("command([\"true\"], #{ tunnels: [\"postgrs\"] });", "unknown service or database \"postgrs\"", "did you mean `postgres`?"),
+        ("command([\"true\"], #{ tunnels: [\"redis-off\"] });", "unknown service or database", "redis"),
+    ];
+    for (script, message, hint) in rows {
+        project.really(script).stderr_has("error[bad_argument]: ").stderr_has(message).stderr_has(hint);
+    }
+    let script = "command([\"psql\", \"-c\", \"SELECT 1\"], #{ tunnels: [\"redis\", \"pg-tls\"] });";
+    let rehearsed = project.clone().script("w.rhai", script).run(["run", "w.rhai", "--dry-run", "-o", "json"]).status(0).json();
+    let line = rehearsed["changes"][0]["equivalent"].as_str().unwrap();
+    let kubectl = |port: &str| format!("kubectl --context=test -n {own} port-forward svc/{port} >/dev/null & ");
+    let psql = "PGHOST=localhost PGPORT=5432 PGUSER=ops PGDATABASE=therapeutic_ai psql -c 'SELECT 1'";
+    let expected = format!("({}{}sleep 2; {psql}; kill $(jobs -p))", kubectl("redis 6379:6379"), kubectl("tls-by-name 5432:5432"));
+    assert_eq!(line, expected);
 }
 
 /// A change's equivalent, pasted into a shell.
@@ -125,7 +170,7 @@ fn by_hand(project: &Project, own: &str) {
     let bin = project.outside().join("bin");
     fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(variable("RUNBOOK_TEST_KUBECTL"), bin.join("kubectl")).unwrap();
-    let project = project.clone().script("y.rhai", "http_post(\"api/orders\", #{ body: \"by hand\" });");
+    let project = project.clone().script("y.rhai", "http_post(\"api/orders\", \"by hand\");");
     let rehearsed = project.run(["run", "y.rhai", "--dry-run", "-o", "json"]).status(0).json();
     let line = rehearsed["changes"][0]["equivalent"].as_str().unwrap().to_owned();
     assert!(
@@ -184,7 +229,7 @@ fn what_stands_in_the_way_is_said() {
                 &format!("no tunnel to nowhere:80: the namespace {own} has no service/nowhere"),
                 "reach =",
             ),
-            ("http_post(\"nowhere/x\");", "unavailable", "the namespace ", "is it right, and is it in that namespace?"),
+            ("http_post(\"nowhere/x\", ());", "unavailable", "the namespace ", "is it right, and is it in that namespace?"),
             ("http_get(\"late/x\");", "unavailable", "no pod of service/late is ready: late-0 (", "`pods` and `events`"),
             ("http_get(\"empty/x\");", "unavailable", "no tunnel to empty:80: service/empty leads to no pod", "does its workload run?"),
             ("http_get(\"elsewhere/x\");", "unavailable", "service/elsewhere stands for localhost, and leads to no pod", "ExternalName"),
@@ -197,7 +242,7 @@ fn what_stands_in_the_way_is_said() {
             ("http_get(\"wrong-port/x\");", "unavailable", "service/api has no port 99", "it has 80, 81"),
             ("http_get(\"no-port/x\");", "unavailable", "api-0 (no port of the name nothing)", "does its workload run?"),
             ("http_get(\"api/x\");", "unavailable", "GET http://api/x: connection refused", "does it run"),
-            ("http_post(\"api/x\");", "unavailable", "POST http://api/x: connection refused", "does it run"),
+            ("http_post(\"api/x\", ());", "unavailable", "POST http://api/x: connection refused", "does it run"),
             ("sql(\"postgres\", \"SELECT 1\");", "unavailable", "no tunnel to postgres:5432: the namespace", "is it right"),
         ],
     );
@@ -268,11 +313,15 @@ fn a_tunnel_that_breaks_ends_the_call_and_not_the_next_one() {
         ("redis(\"redis\", [\"GET\", \"lost-key\"])", "redis(\"redis\", [\"PING\"])", &redis),
         ("mongo(\"mongodb\", #{ count: \"lost_collection\" })", "mongo(\"mongodb\", #{ ping: 1 })", &mongo),
     ] {
-        let ran =
-            cut(&format!("let lost = attempt(|| {lost});\n{well};\ncheck(lost.error.kind == \"unavailable\", lost.error.message);"), proxy);
+        let ran = cut(
+            &format!(
+                "let lost = attempt(|| {lost});\nsleep(\"500ms\");\n{well};\ncheck(lost.error.kind == \"unavailable\", lost.error.message);"
+            ),
+            proxy,
+        );
         ran.status(0);
     }
-    let ran = cut("http_post(\"orders/lost\");", &web[1]);
+    let ran = cut("http_post(\"orders/lost\", ());", &web[1]);
     let ran = ran.status(9).stderr_has("error[in_doubt]: POST http://orders/lost was sent, and no answer came");
     let sent = slot.requests().iter().filter(|request| request["method"] == "POST").count();
     assert_eq!(sent, 1, "once, and never again\n{ran}");

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::call::{Body, Cx, Function};
+use crate::config::{Environment, Reach};
 use crate::host::programs::{self, ASSUME, EFFECT, OK_EXIT, STDIN, TIER};
 use crate::host::saves::SAVE;
 use crate::model::operation::Command;
@@ -35,6 +36,12 @@ pub static COMMAND: Function = Function {
                 default: "",
                 help: "the folder that it runs in, beneath the project's root; the root without it",
             },
+            Opt {
+                name: "tunnels",
+                ty: Type::Strings,
+                default: "",
+                help: "services and databases that it is given a way to, where they are reached by port-forward: Unix sockets, in the variables RUNBOOK_TUNNEL_NAME, and of a PostgreSQL PGHOST, PGPORT, PGUSER and PGDATABASE",
+            },
             OK_EXIT,
             SAVE,
             EFFECT,
@@ -64,7 +71,7 @@ pub static COMMAND: Function = Function {
 };
 
 fn reading(args: &Args, cx: &Cx<'_>) -> Result<Option<Value>, Failure> {
-    if !programs::only_reads(args, 0, cx, &["env", "cwd"]) {
+    if !programs::only_reads(args, 0, cx, &["env", "cwd", "tunnels"]) {
         return Ok(None);
     }
     cx.read(&Read::Command(made(args, cx)?)).map(Some)
@@ -80,7 +87,23 @@ fn made(args: &Args, cx: &Cx<'_>) -> Result<Command, Failure> {
     let cwd = folder(&cx.config().root, shown_cwd.as_deref().unwrap_or("."))?;
     let env = args.option("env").and_then(Value::as_map).into_iter().flat_map(|env| env.iter());
     let env = env.map(|(name, value)| variable(name, value)).collect::<Result<_, _>>()?;
-    Ok(Command { run, env, cwd, shown_cwd })
+    let tunnels = tunnels(args, cx.environment())?;
+    Ok(Command { run, env, cwd, shown_cwd, tunnels })
+}
+
+/// What it is given tunnels to.
+fn tunnels(args: &Args, environment: &Environment) -> Result<Vec<String>, Failure> {
+    let asked = args.option("tunnels").and_then(Value::as_list).unwrap_or_default();
+    let names: Vec<String> = asked.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let known = || environment.databases.keys().chain(environment.services.keys()).map(String::as_str);
+    if let Some(name) = names.iter().find(|name| known().all(|known| known != name.as_str())) {
+        return Err(Failure::unknown("service or database", name, known()));
+    }
+    if !names.is_empty() && environment.reach == Reach::Direct {
+        return Err(Failure::bad_argument(format!("`tunnels`: the environment `{}` is reached without tunnels", environment.name))
+            .hint("only an environment with reach = \"port-forward\" has any: give the program the addresses themselves"));
+    }
+    Ok(names)
 }
 
 /// A folder beneath the project's root, links included.

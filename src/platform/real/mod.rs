@@ -2,6 +2,7 @@
 
 mod address;
 mod channels;
+mod handover;
 mod http;
 mod kubernetes;
 mod mongo;
@@ -30,6 +31,7 @@ use super::rows::RowWriter;
 use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
 use crate::config::{Config, Environment};
 use crate::model::operation::{FileQuery, MetricsQuery};
+use crate::model::operation::{Command, FileQuery};
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, Secret, Value, Write};
 use programs::Doubt;
 use runtime::{Departure, Runtime};
@@ -145,6 +147,11 @@ impl Real {
                 let saved = save.as_ref().map(|save| RowWriter::begin(save, cx)).transpose()?;
                 self.mongo.read(self, database, command, saved, *timeout).await
             }
+            Read::Command(command) => self.command(command, Doubt::OnlyReads, cx).await,
+            Read::Http(request) => self.http.request(request).await,
+            Read::Health(request) => self.http.health(request).await,
+            Read::Sql(statement) => self.postgres.read(self, statement).await,
+            Read::Mongo { database, command, timeout } => self.mongo.read(self, database, command, *timeout).await,
             Read::Redis { database, command, timeout } => self.redis.read(self, database, command, *timeout).await,
             Read::Variable { name, public } => local::variable(name, *public),
             Read::File(query) => self.file(query).await,
@@ -159,6 +166,25 @@ impl Real {
     }
 
     /// The wait that is enforced around a read; health checks and connections report their own timeout as an answer.
+    /// Runs a command, with the tunnels that it was promised.
+    async fn command(&self, command: &Command, doubt: Doubt, cx: &Cx<'_>) -> Result<Value, Failure> {
+        if command.tunnels.is_empty() {
+            return programs::run(command, doubt, cx).await;
+        }
+        let what = || format!("the tunnels of {}", command.run.argv.first().map_or("", String::as_str));
+        let handed = tokio::select! {
+            biased;
+            () = cx.cancel.wait() => return Err(cancelled()),
+            handed = runtime::within(command.run.timeout, what, self.hand(&command.tunnels)) => handed?,
+        };
+        let mut command = command.clone();
+        // What the script says itself stands.
+        let own: Vec<_> = handed.variables.iter().filter(|(name, _)| command.env.iter().all(|(own, _)| own != name)).cloned().collect();
+        command.env.extend(own);
+        programs::run(&command, doubt, cx).await
+    }
+
+    /// The wait that is enforced around a read; a health check reports its own timeout as an answer.
     fn limit(op: &Read) -> Duration {
         match op {
             Read::Health(_) | Read::Tcp(_) => op.timeout().saturating_add(Duration::from_secs(5)),
@@ -172,7 +198,7 @@ impl Real {
 impl Observe for Real {
     fn read(&self, op: &Read, cx: &Cx<'_>) -> Result<Answer, Failure> {
         if let Read::Command(command) = op {
-            return self.runtime.block_until_done(programs::run(command, Doubt::OnlyReads, cx)).map(Answer::live);
+            return self.runtime.block_until_done(self.command(command, Doubt::OnlyReads, cx)).map(Answer::live);
         }
         self.runtime.block(cx, Self::limit(op), || what(op), self.perform(op, cx)).map(Answer::live)
     }
@@ -285,6 +311,7 @@ impl Platform for Real {
                 let sent = self.redis.change(self, change, &departure);
                 self.runtime.block_write(cx, limit, || format!("the {name} on {}", change.database), &departure, sent)
             }
+            Write::Command(command) => self.runtime.block_until_done(self.command(command, Doubt::Changes, cx)),
             Write::Send(message) => {
                 let sent = channels::send(self, message, &departure);
                 self.runtime.block_write(cx, limit, || format!("the message to {}", message.channel), &departure, sent)

@@ -190,7 +190,7 @@ mod tests {
     fn command(folder: &Path, argv: &[&str]) -> Command {
         let argv = argv.iter().map(|word| (*word).to_owned()).collect();
         let run = Invocation { argv, stdin: None, ok_exit: vec![0], save: None, timeout: Duration::from_secs(20) };
-        Command { run, env: Vec::new(), cwd: folder.to_owned(), shown_cwd: None }
+        Command { run, env: Vec::new(), cwd: folder.to_owned(), shown_cwd: None, tunnels: Vec::new() }
     }
 
     fn ended(command: &Command, doubt: Doubt, cancel: &Cancel) -> Result<Value, Failure> {

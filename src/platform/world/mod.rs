@@ -45,7 +45,10 @@ use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::map;
 use crate::model::operation::{Exec, HttpRequest, Message, MongoChange, RedisChange, SqlChange, Statement};
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
+use crate::model::operation::{Command, Exec, HttpRequest, Message};
+use crate::model::{Answer, Failure, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
 
+use file::TunnelFile;
 pub use file::WorldFile;
 
 /// The version of Kubernetes that a world says it is.
@@ -149,6 +152,16 @@ impl World {
                     .is_ok_and(|workload| self.lock().cluster.ready_pods(&workload, at) > 0)
             }),
             Read::Sql(statement) => quick(self.sql(statement, sql::For::Reading, at)),
+            Read::Command(command) => self.looked(self.program(command), op, cx),
+            Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
+            Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
+            Read::Sql(statement) => quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(|known| {
+                let address = Address::of(&known.url);
+                match self.sql.get(&statement.database) {
+                    Some(answers) => answers.answer(statement, &address, &self.source.name),
+                    None => sql::Answers::default().answer(statement, &address, &self.source.name),
+                }
+            })),
             Read::Mongo { database, command, .. } => quick(self.database(database, DatabaseKind::Mongo, at).and_then(|known| {
                 let name = Address::of(&known.url).name;
                 let mut state = self.lock();
@@ -234,6 +247,16 @@ impl World {
     }
 
     /// What a command in a container does.
+    /// What a command on this machine does; its tunnels are opened before it, and fail as they would.
+    fn program<'a>(&'a self, command: &'a Command) -> Result<Played<'a>, Failure> {
+        for name in &command.tunnels {
+            if let Some(TunnelFile::Forbidden) = self.file.tunnels.get(name) {
+                return Err(tunnels::forbidden(name, build::namespace(&self.environment)).on(name.as_str()));
+            }
+        }
+        self.programs.command(command, &self.source.name)
+    }
+
     fn exec<'a>(&'a self, exec: &'a Exec, at: i64) -> Result<Played<'a>, Failure> {
         let workload = {
             let cluster = &mut self.lock().cluster;
@@ -435,7 +458,7 @@ impl Platform for World {
                 self.act(played, exec.run.timeout, invocation::left_running, cx).map(Answer::live)
             }
             Write::Command(command) => {
-                let played = self.programs.command(command, &self.source.name)?;
+                let played = self.program(command)?;
                 self.act(played, command.run.timeout, invocation::stopped, cx).map(Answer::live)
             }
             Write::Sql(change) => self.change_rows(change).map(Answer::live),

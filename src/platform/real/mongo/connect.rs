@@ -12,7 +12,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, ServerAddress, Tls, TlsOptions};
 use tokio::net::TcpStream;
 
-use super::super::tunnel::{Socket, Tunnels};
+use super::super::tunnel::{Lead, Socket, Tunnels};
 use super::super::{Real, address, http, tls};
 use super::{Connected, failure, inside};
 use crate::config::Database;
@@ -123,7 +123,7 @@ async fn declared(name: &str, tunnels: Option<&Arc<Tunnels>>, options: &ClientOp
 /// A server of the URL: where it is, or the way to it.
 enum Found<'a> {
     Direct(&'a ServerAddress, Result<Vec<SocketAddr>, Failure>),
-    Inside(inside::Way),
+    Inside(Lead),
 }
 
 /// A client of one server that never connects to another. A load balancer names none.

@@ -1,28 +1,16 @@
 //! MongoDB within the cluster: the driver takes no stream, so a Unix socket of its own leads it into tunnels. What the URL
 //! says of TLS is done there, against the name in the URL.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mongodb::options::{ClientOptions, Tls};
 
-use super::super::tunnel::{Io, Opener, Socket, Tunnels};
-use super::super::{address, tls};
+use super::super::address;
+use super::super::tunnel::{Lead, Opener as _, Socket, Tunnels};
 use crate::model::Failure;
-use crate::platform::failures;
-
-/// The way to one server.
-pub(super) struct Way {
-    name: String,
-    tunnels: Arc<Tunnels>,
-    host: String,
-    port: u16,
-    /// Whether it is encrypted, and with which authority of its own.
-    encrypted: Option<Option<PathBuf>>,
-}
 
 /// The way to a server, as the URL's options want it.
-pub(super) fn way(name: &str, tunnels: Arc<Tunnels>, host: &str, port: u16, options: &ClientOptions) -> Result<Way, Failure> {
+pub(super) fn way(name: &str, tunnels: Arc<Tunnels>, host: &str, port: u16, options: &ClientOptions) -> Result<Lead, Failure> {
     let encrypted = match &options.tls {
         Some(Tls::Enabled(given)) if given.allow_invalid_certificates == Some(true) => {
             return Err(address::bad_url(name, "its certificate would not be checked"));
@@ -33,25 +21,13 @@ pub(super) fn way(name: &str, tunnels: Arc<Tunnels>, host: &str, port: u16, opti
         Some(Tls::Enabled(given)) => Some(given.ca_file_path.clone()),
         Some(Tls::Disabled) | None => None,
     };
-    Ok(Way { name: name.to_owned(), tunnels, host: host.to_owned(), port, encrypted })
+    Ok(Lead { name: name.to_owned(), tunnels, host: host.to_owned(), port, encrypted })
 }
 
 /// Opens the first tunnel, and the socket that leads into it and into further ones.
-pub(super) async fn knock(name: &str, way: Way) -> Result<Socket, Failure> {
+pub(super) async fn knock(name: &str, way: Lead) -> Result<Socket, Failure> {
     let first = way.open().await.map_err(|failure| failure.on(name))?;
     let socket = Socket::serve("mongodb.sock", way)?;
     socket.keep(first);
     Ok(socket)
-}
-
-impl Opener for Way {
-    async fn open(&self) -> Result<Box<dyn Io>, Failure> {
-        let tunnel = self.tunnels.open(&self.host, self.port).await?;
-        let Some(ca) = &self.encrypted else { return Ok(Box::new(tunnel)) };
-        let place = || format!("{}:{}", self.host, self.port);
-        match tls::wrap(tunnel, &self.host, ca.as_deref()).await {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(failures::unreachable(&self.name, &place(), &tls::told(&error))),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Tunnels to what a cluster's own names lead to, through the API server's port-forward: opened on first use, each carrying
 //! one connection that its connector keeps and shares, to the pod that the Service sends to at that moment.
 
+mod lead;
 mod pick;
 mod socket;
 mod stream;
@@ -8,8 +9,9 @@ mod stream;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(super) use lead::Lead;
 pub(super) use pick::End;
-pub(super) use socket::{Io, Opener, Socket};
+pub(super) use socket::{Opener, Socket};
 pub(super) use stream::Tunnel;
 
 use super::kubernetes::Kubernetes;
