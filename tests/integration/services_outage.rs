@@ -193,4 +193,41 @@ fn the_outage_is_rehearsed_recovered_repeated_by_hand_and_replayed() {
     assert_eq!(writes().len(), count);
     let verified = runbook(folder, &["log", "verify", recovery["run"].as_str().unwrap()]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    from_a_laptop(folder, &expected);
+}
+
+/// The same from nothing once more, where no service's name resolves: through the API server's port-forward.
+fn from_a_laptop(folder: &Path, expected: &[(String, i64)]) {
+    let namespace = &*NAMESPACE;
+    let direct = fs::read_to_string(folder.join("runbook.toml")).unwrap();
+    let (mut config, mut services) = (String::new(), String::new());
+    let mut name = "";
+    for line in direct.lines() {
+        name = line.strip_prefix("[services.").map_or(name, |rest| rest.trim_end_matches(']'));
+        if line.starts_with("url = ") {
+            config.push_str(&format!("url = \"http://{name}:8080\"\n"));
+            // This port of every pod leads to the stand-in's last slot.
+            services.push_str(&format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
+                 spec: {{ selector: {{ app: {name} }}, ports: [ {{ port: 8080, targetPort: 18023 }} ] }}\n"
+            ));
+        } else {
+            config.push_str(&format!("{line}\n"));
+            if line == "[environments.test]" {
+                config.push_str("reach = \"port-forward\"\n");
+            }
+        }
+    }
+    fs::write(folder.join("runbook.toml"), config).unwrap();
+    fs::write(folder.join("services.yaml"), services).unwrap();
+    kubectl(&["apply", "-f", &folder.join("services.yaml").display().to_string()]);
+    kubectl(&["-n", namespace, "scale", "deployment", "--all", "--replicas=0"]);
+    kubectl(&["-n", namespace, "scale", "statefulset", "--all", "--replicas=0"]);
+    trusted(folder);
+    let recovery = summary(folder, &["--yes"]);
+    assert_eq!(recovery["changes"].as_array().unwrap().len(), 21, "{recovery}");
+    assert_eq!(ready(), expected);
+    let audit = fs::read_to_string(variable("RUNBOOK_TEST_AUDIT_LOG")).unwrap();
+    let forwarded = audit.lines().filter(|line| line.contains("/portforward?") && line.contains(&format!("/namespaces/{namespace}/")));
+    assert!(forwarded.count() >= 17, "each service was asked through a tunnel");
 }
