@@ -136,15 +136,15 @@ fn programs_are_handed_sockets(project: &Project, own: &str) {
     let ran = project.really(
         r#"
         let sql = command(["psql", "-Atc", "SELECT current_user || ' ' || current_database()"],
-            #{ tunnels: ["postgres"], env: #{ PGPASSWORD: env("OPS_PASSWORD") }, tier: "mild" });
+            #{ tunnels: ["postgres"], env: #{ PGPASSWORD: env("OPS_PASSWORD") } });
         check(sql.stdout == "ops therapeutic_ai\n", sql.stdout);
         let redis = |name, variable| command(["sh", "-c", "redis-cli -s $" + variable + " PING"],
-            #{ tunnels: [name], env: #{ REDISCLI_AUTH: env("REDIS_PASSWORD") }, tier: "mild" }).stdout;
+            #{ tunnels: [name], env: #{ REDISCLI_AUTH: env("REDIS_PASSWORD") } }).stdout;
         check(redis.call("redis", "RUNBOOK_TUNNEL_REDIS") == "PONG\n", "Redis");
         check(redis.call("redis-tls", "RUNBOOK_TUNNEL_REDIS_TLS") == "PONG\n", "Redis, encrypted on this side");
-        let web = command(["sh", "-c", "curl -sS --unix-socket $RUNBOOK_TUNNEL_API http://api/end"], #{ tunnels: ["api"], tier: "mild" });
+        let web = command(["sh", "-c", "curl -sS --unix-socket $RUNBOOK_TUNNEL_API http://api/end"], #{ tunnels: ["api"] });
         check(web.stdout == "here", web.stdout);
-        let both = command(["sh", "-c", "ls -ld $(dirname $RUNBOOK_TUNNEL_API) | cut -c1-10; env | grep -c ^RUNBOOK_TUNNEL_"], #{ tunnels: ["api", "mongodb"], tier: "mild" });
+        let both = command(["sh", "-c", "ls -ld $(dirname $RUNBOOK_TUNNEL_API) | cut -c1-10; env | grep -c ^RUNBOOK_TUNNEL_"], #{ tunnels: ["api", "mongodb"] });
         check(both.stdout == "drwx------\n2\n", both.stdout);
         "#,
     );
