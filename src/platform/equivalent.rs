@@ -42,7 +42,7 @@ pub fn of(write: &Write, environment: &Environment) -> String {
         Write::Evict { object, grace, .. } => eviction(object, *grace, environment),
         Write::Http(request) => http(request, environment, None),
         Write::Exec(exec) => self::exec(exec, environment, None),
-        Write::Command(command) => self::command(command, None),
+        Write::Command(command) => self::command(command, environment, None),
         Write::Sql(change) => {
             let database = &change.statement.database;
             let url = quote(&forwarded::address(environment, database));
@@ -54,9 +54,6 @@ pub fn of(write: &Write, environment: &Environment) -> String {
             let url = quote(&forwarded::address(environment, &change.database));
             forwarded::database(environment, &change.database, format!("redis-cli -u {url} {}", words.join(" ")))
         }
-        Write::Exec(exec) => self::exec(exec, environment),
-        Write::Command(command) => self::command(command, environment),
-        Write::Http(request) => http(request, environment),
         Write::Send(message) => webhook(message, environment),
     }
 }
@@ -89,7 +86,7 @@ pub fn beside(write: &Write, environment: &Environment, body: &Path) -> String {
     match write {
         Write::Http(request) => http(request, environment, Some(body)),
         Write::Exec(exec) => self::exec(exec, environment, Some(body)),
-        Write::Command(command) => self::command(command, Some(body)),
+        Write::Command(command) => self::command(command, environment, Some(body)),
         _ => of(write, environment),
     }
 }
@@ -104,11 +101,8 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         Read::ClusterInfo => format!("{} cluster-info", client(environment)),
         Read::Logs(query) => logs(query, environment),
         Read::Exec(exec) => self::exec(exec, environment, None),
-        Read::Command(command) => self::command(command, None),
+        Read::Command(command) => self::command(command, environment, None),
         Read::Http(request) => http(request, environment, None),
-        Read::Exec(exec) => self::exec(exec, environment),
-        Read::Command(command) => self::command(command, environment),
-        Read::Http(request) => http(request, environment),
         Read::Health(request) => {
             forwarded::curl(environment, &request.url, |url| format!("curl -sS -o /dev/null -w '%{{http_code}} %{{time_total}}s\\n' {url}"))
         }
@@ -393,13 +387,10 @@ fn exec(exec: &Exec, environment: &Environment, beside: Option<&Path>) -> String
     run(&format!("{client} -n {} exec{input} {} -c {} -- ", exec.namespace, quote(&exec.pod), quote(&exec.container)), &exec.run, beside)
 }
 
-fn command(command: &Command, beside: Option<&Path>) -> String {
-fn command(command: &Command, environment: &Environment) -> String {
+fn command(command: &Command, environment: &Environment, beside: Option<&Path>) -> String {
     let env: String = command.env.iter().map(|(name, value)| format!("{name}={} ", word(&shown(value)))).collect();
-    let line = run(&env, &command.run, beside);
-    match &command.shown_cwd {
     let env = format!("{}{env}", forwarded::variables(environment, &command.tunnels));
-    let line = run(&env, &command.run);
+    let line = run(&env, &command.run, beside);
     let line = match &command.shown_cwd {
         Some(cwd) => format!("(cd {} && {line})", quote(cwd)),
         None => line,

@@ -30,8 +30,7 @@ use super::egress::{Egress, shown};
 use super::rows::RowWriter;
 use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local};
 use crate::config::{Config, Environment};
-use crate::model::operation::{FileQuery, MetricsQuery};
-use crate::model::operation::{Command, FileQuery};
+use crate::model::operation::{Command, FileQuery, MetricsQuery};
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, Secret, Value, Write};
 use programs::Doubt;
 use runtime::{Departure, Runtime};
@@ -127,7 +126,7 @@ impl Real {
             Read::NodeMetrics(selection) => self.kubernetes.node_metrics(selection).await,
             Read::ClusterInfo => self.kubernetes.info().await,
             Read::Exec(exec) => self.kubernetes.exec(exec, cx, None).await,
-            Read::Command(command) => programs::run(command, Doubt::OnlyReads, cx).await,
+            Read::Command(command) => self.command(command, Doubt::OnlyReads, cx).await,
             Read::Http(request) => {
                 let request = http::credentials::with(self, request).await?;
                 self.http.request(&request, cx.mask).await
@@ -147,11 +146,6 @@ impl Real {
                 let saved = save.as_ref().map(|save| RowWriter::begin(save, cx)).transpose()?;
                 self.mongo.read(self, database, command, saved, *timeout).await
             }
-            Read::Command(command) => self.command(command, Doubt::OnlyReads, cx).await,
-            Read::Http(request) => self.http.request(request).await,
-            Read::Health(request) => self.http.health(request).await,
-            Read::Sql(statement) => self.postgres.read(self, statement).await,
-            Read::Mongo { database, command, timeout } => self.mongo.read(self, database, command, *timeout).await,
             Read::Redis { database, command, timeout } => self.redis.read(self, database, command, *timeout).await,
             Read::Variable { name, public } => local::variable(name, *public),
             Read::File(query) => self.file(query).await,
@@ -165,7 +159,6 @@ impl Real {
         read.map_err(|_| Failure::new(Kind::Failed, "reading the file failed"))?
     }
 
-    /// The wait that is enforced around a read; health checks and connections report their own timeout as an answer.
     /// Runs a command, with the tunnels that it was promised.
     async fn command(&self, command: &Command, doubt: Doubt, cx: &Cx<'_>) -> Result<Value, Failure> {
         if command.tunnels.is_empty() {
@@ -184,7 +177,7 @@ impl Real {
         programs::run(&command, doubt, cx).await
     }
 
-    /// The wait that is enforced around a read; a health check reports its own timeout as an answer.
+    /// The wait that is enforced around a read; health checks and connections report their own timeout as an answer.
     fn limit(op: &Read) -> Duration {
         match op {
             Read::Health(_) | Read::Tcp(_) => op.timeout().saturating_add(Duration::from_secs(5)),
@@ -296,7 +289,7 @@ impl Platform for Real {
                 };
                 self.runtime.block_write(cx, Duration::MAX, what, &departure, ended)
             }
-            Write::Command(command) => self.runtime.block_until_done(programs::run(command, Doubt::Changes, cx)),
+            Write::Command(command) => self.runtime.block_until_done(self.command(command, Doubt::Changes, cx)),
             Write::Sql(change) => {
                 let sent = self.postgres.change(self, change, &departure);
                 self.runtime.block_write(cx, limit, || format!("the {} on {}", change.verb, change.statement.database), &departure, sent)
@@ -311,7 +304,6 @@ impl Platform for Real {
                 let sent = self.redis.change(self, change, &departure);
                 self.runtime.block_write(cx, limit, || format!("the {name} on {}", change.database), &departure, sent)
             }
-            Write::Command(command) => self.runtime.block_until_done(self.command(command, Doubt::Changes, cx)),
             Write::Send(message) => {
                 let sent = channels::send(self, message, &departure);
                 self.runtime.block_write(cx, limit, || format!("the message to {}", message.channel), &departure, sent)

@@ -43,10 +43,8 @@ use super::clock::{VirtualClock, cancelled};
 use super::{Clock, Cx, Observe, Platform, Validation, failures, invocation, local, rows};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::map;
-use crate::model::operation::{Exec, HttpRequest, Message, MongoChange, RedisChange, SqlChange, Statement};
+use crate::model::operation::{Command, Exec, HttpRequest, Message, MongoChange, RedisChange, SqlChange, Statement};
 use crate::model::{Answer, Failure, Kind, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
-use crate::model::operation::{Command, Exec, HttpRequest, Message};
-use crate::model::{Answer, Failure, ObjectRef, Prepared, Read, ResourceKind, Value, Write};
 
 use file::TunnelFile;
 pub use file::WorldFile;
@@ -143,7 +141,7 @@ impl World {
             Read::NodeMetrics(selection) => quick(logs::node_metrics(&mut self.lock().cluster, selection, at).map(Value::List)),
             Read::ClusterInfo => quick(self.cluster_info(at)),
             Read::Exec(exec) => self.looked(self.exec(exec, at), op, cx),
-            Read::Command(command) => self.looked(self.programs.command(command, &self.source.name), op, cx),
+            Read::Command(command) => self.looked(self.program(command), op, cx),
             Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request, cx)),
             Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health(request))),
             Read::Metrics(query) => self.request(&query.request, at, |reply| reply.into_metrics(query, cx)),
@@ -152,16 +150,6 @@ impl World {
                     .is_ok_and(|workload| self.lock().cluster.ready_pods(&workload, at) > 0)
             }),
             Read::Sql(statement) => quick(self.sql(statement, sql::For::Reading, at)),
-            Read::Command(command) => self.looked(self.program(command), op, cx),
-            Read::Http(request) => self.request(request, at, |reply| reply.into_answer(request)),
-            Read::Health(request) => self.request(request, at, |reply| Ok(reply.into_health())),
-            Read::Sql(statement) => quick(self.database(&statement.database, DatabaseKind::Postgres, at).and_then(|known| {
-                let address = Address::of(&known.url);
-                match self.sql.get(&statement.database) {
-                    Some(answers) => answers.answer(statement, &address, &self.source.name),
-                    None => sql::Answers::default().answer(statement, &address, &self.source.name),
-                }
-            })),
             Read::Mongo { database, command, .. } => quick(self.database(database, DatabaseKind::Mongo, at).and_then(|known| {
                 let name = Address::of(&known.url).name;
                 let mut state = self.lock();
