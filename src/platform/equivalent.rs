@@ -331,8 +331,7 @@ fn http(request: &HttpRequest, environment: &Environment, beside: Option<&Path>)
         (Some(Value::Str(text)), None) => (String::new(), format!(" --data-raw {}", quote(text))),
         (Some(body), None) => (String::new(), format!(" --data-raw {}", quote(&inert_json(&named(body).to_string())))),
     };
-    let secrets = request.body.as_ref().map(secrets).filter(|names| !names.is_empty());
-    let after = secrets.map(|names| format!("  # first put in its secrets: {}", names.join(", "))).unwrap_or_default();
+    let after = first(request.body.as_ref(), beside);
     let save = request.save.as_ref().map(|save| format!(" -o {}", quote(&save.shown))).unwrap_or_default();
     forwarded::curl(environment, &request.url, |url| format!("{before}curl -sS{method}{headers}{body}{save} {url}{after}"))
 }
@@ -341,6 +340,12 @@ fn http(request: &HttpRequest, environment: &Environment, beside: Option<&Path>)
 fn fed(body: &Value, path: &Path) -> String {
     let reader = if matches!(body, Value::Str(_) | Value::Secret(_)) { "jq -j ." } else { "cat" };
     format!("{reader} {} | ", quote(&path.display().to_string()))
+}
+
+/// What a person must do before: the file has the names of secrets in their places.
+fn first(body: Option<&Value>, beside: Option<&Path>) -> String {
+    let names = body.filter(|_| beside.is_some()).map(secrets).filter(|names| !names.is_empty());
+    names.map(|names| format!("  # first put in its secrets: {}", names.join(", "))).unwrap_or_default()
 }
 
 /// Where the secrets in a value are from, each once.
@@ -384,7 +389,12 @@ fn run(program: &str, run: &Invocation, beside: Option<&Path>) -> String {
 fn exec(exec: &Exec, environment: &Environment, beside: Option<&Path>) -> String {
     let input = if exec.run.stdin.is_some() { " -i" } else { "" };
     let client = client(environment);
-    run(&format!("{client} -n {} exec{input} {} -c {} -- ", exec.namespace, quote(&exec.pod), quote(&exec.container)), &exec.run, beside)
+    let line = run(
+        &format!("{client} -n {} exec{input} {} -c {} -- ", exec.namespace, quote(&exec.pod), quote(&exec.container)),
+        &exec.run,
+        beside,
+    );
+    format!("{line}{}", first(exec.run.stdin.as_ref(), beside))
 }
 
 fn command(command: &Command, environment: &Environment, beside: Option<&Path>) -> String {
@@ -395,7 +405,8 @@ fn command(command: &Command, environment: &Environment, beside: Option<&Path>) 
         Some(cwd) => format!("(cd {} && {line})", quote(cwd)),
         None => line,
     };
-    forwarded::all(environment, &command.tunnels, line)
+    let line = forwarded::all(environment, &command.tunnels, line);
+    format!("{line}{}", first(command.run.stdin.as_ref(), beside))
 }
 
 /// A value as text; what is secret stands there by where it is from.
