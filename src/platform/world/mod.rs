@@ -235,6 +235,14 @@ impl World {
     }
 
     /// What a command in a container does.
+    /// What becomes of a change of a database: where its tunnel breaks, nobody knows.
+    fn through(&self, database: &str, result: Result<Value, Failure>) -> Result<Value, Failure> {
+        match self.file.tunnels.get(database) {
+            Some(TunnelFile::Broken) => result.map_err(|failure| failures::in_doubt(failure.message).on(database)),
+            _ => result,
+        }
+    }
+
     /// What a command on this machine does; its tunnels are opened before it, and fail as they would.
     fn program<'a>(&'a self, command: &'a Command) -> Result<Played<'a>, Failure> {
         for name in &command.tunnels {
@@ -449,9 +457,9 @@ impl Platform for World {
                 let played = self.program(command)?;
                 self.act(played, command.run.timeout, invocation::stopped, cx).map(Answer::live)
             }
-            Write::Sql(change) => self.change_rows(change).map(Answer::live),
-            Write::Mongo(change) => self.change_documents(change).map(Answer::live),
-            Write::Redis(change) => self.change_keys(change).map(Answer::live),
+            Write::Sql(change) => self.through(&change.statement.database, self.change_rows(change)).map(Answer::live),
+            Write::Mongo(change) => self.through(&change.database, self.change_documents(change)).map(Answer::live),
+            Write::Redis(change) => self.through(&change.database, self.change_keys(change)).map(Answer::live),
             Write::Send(message) => self.send(message, cx).map(Answer::live),
         }
     }
