@@ -35,7 +35,7 @@ pub static REDIS_EXECUTE: Function = Function {
         keep: Keep::Payload,
         errors: &[Kind::NotConfirmed, Kind::Forbidden, Kind::Auth, Kind::Unavailable, Kind::TooLarge, Kind::Failed, Kind::InDoubt],
         examples: &[
-            Example { title: "Forget a session", code: "redis_execute(\"redis\", [\"DEL\", \"session:1\"]).reply", result: "0" },
+            Example { title: "Put a job back", code: "redis_execute(\"redis\", [\"LPUSH\", \"jobs\", \"one\"]).reply", result: "1" },
             Example {
                 title: "What a shared connection cannot have",
                 code: "attempt(|| redis_execute(\"redis\", [\"MONITOR\"])).error.kind",
