@@ -143,7 +143,7 @@ pub(super) fn no_rows_of_secrets(statement: &Statement) -> Result<(), Failure> {
 /// More rows than were allowed.
 pub(super) fn too_many_rows(statement: &Statement) -> Failure {
     Failure::new(Kind::TooLarge, format!("the statement answers more than {} rows", statement.limit))
-        .hint("add a LIMIT or aggregate, or raise the limit (`limit:`, of changes `max_rows:`)")
+        .hint("add a LIMIT or aggregate, or raise `limit:` (of changes `max_rows:`)")
         .on(statement.database.as_str())
 }
 

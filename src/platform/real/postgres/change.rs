@@ -22,6 +22,9 @@ use crate::model::{Failure, Kind, Map, Sent, Value};
 use crate::platform::failures;
 use crate::platform::real::{MOST_BYTES, Real, address};
 
+/// What asks for a plan that this side can read.
+const EXPLAIN: &str = "EXPLAIN (FORMAT JSON) ";
+
 impl Postgres {
     /// Runs one statement that may change something: `#{ rows_affected, columns: […], rows: [#{…}] }`.
     pub(in super::super) async fn change(&self, real: &Real, change: &SqlChange, departure: &Departure) -> Result<Value, Failure> {
@@ -48,14 +51,14 @@ impl Postgres {
         let params = statement.params.iter().map(Param::new).collect::<Result<Vec<_>, _>>()?;
         let (slot, begun) = (self.slot(name, Role::Writer), Instant::now());
         let mut busy = session(real, name, database, Role::Writer, slot.lock().await).await?;
-        let asked = Statement { text: format!("EXPLAIN (FORMAT JSON) {}", statement.text), ..statement.clone() };
+        let asked = Statement { text: format!("{EXPLAIN}{}", statement.text), ..statement.clone() };
         let client = busy.client()?;
         let failed = |error: tokio_postgres::Error| error::change(statement, &error, Sent::No);
         let transaction =
             client.build_transaction().read_only(true).isolation_level(IsolationLevel::ReadCommitted).start().await.map_err(failed)?;
         let plan = async {
             transaction.batch_execute(&settings(statement.timeout.saturating_sub(begun.elapsed()))).await.map_err(failed)?;
-            let prepared = transaction.prepare(&asked.text).await.map_err(failed)?;
+            let prepared = transaction.prepare(&asked.text).await.map_err(|error| error::planned(statement, EXPLAIN.len(), &error))?;
             if prepared.params().len() != params.len() {
                 return Err(failures::wrong_params(prepared.params().len(), params.len()));
             }

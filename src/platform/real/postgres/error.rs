@@ -15,7 +15,7 @@ pub(super) fn failure(statement: &Statement, error: &tokio_postgres::Error) -> F
     };
     let said = scrubbed(server.message(), &statement.params);
     let hint = server.hint().map(|hint| scrubbed(hint, &statement.params));
-    failures::sql(statement, server.code().code(), &said, position(server, &statement.text), hint)
+    failures::sql(statement, server.code().code(), &said, position(server, &statement.text, 0), hint)
 }
 
 /// A statement that may change something and failed; `sent` says what is known of it where no answer came.
@@ -58,6 +58,14 @@ pub(super) fn bound(statement: &Statement, error: &tokio_postgres::Error) -> Fai
 /// Whether after such an end nobody knows what was committed: the connection failed, the server stopped, or it does not know itself.
 fn is_doubtful(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P0") || code == "40003"
+}
+
+/// A statement whose plan was asked for and refused: what stood before it, so many characters, is not the script's.
+pub(super) fn planned(statement: &Statement, before: usize, error: &tokio_postgres::Error) -> Failure {
+    let Some(server) = error.as_db_error() else { return failure(statement, error) };
+    let said = scrubbed(server.message(), &statement.params);
+    let hint = server.hint().map(|hint| scrubbed(hint, &statement.params));
+    failures::sql(statement, server.code().code(), &said, position(server, &statement.text, before), hint)
 }
 
 /// A connection that failed.
@@ -119,10 +127,10 @@ fn scrubbed(text: &str, params: &[Value]) -> String {
     text
 }
 
-/// Line and column in the statement, 1-based.
-fn position(error: &DbError, statement: &str) -> Option<String> {
+/// Line and column in the statement, 1-based, behind so many characters that stood before it.
+fn position(error: &DbError, statement: &str, skipped: usize) -> Option<String> {
     let ErrorPosition::Original(position) = error.position()? else { return None };
-    let before: String = statement.chars().take((*position as usize).saturating_sub(1)).collect();
+    let before: String = statement.chars().take((*position as usize).saturating_sub(1 + skipped)).collect();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Some(if line == 1 { format!("character {column}") } else { format!("line {line}, character {column}") })
