@@ -108,7 +108,10 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
             }
             line
         }
-        Read::Tcp(check) => format!("nc -vz -w {} {} {}", check.timeout.as_secs().max(1), quote(&check.host), check.port),
+        Read::Tcp(check) => {
+            let seconds = check.timeout.as_secs().max(1);
+            forwarded::tcp(environment, &check.host, check.port, |host, port| format!("nc -vz -w {seconds} {} {port}", quote(host)))
+        }
         Read::Sql(statement) => {
             let url = quote(&forwarded::address(environment, &statement.database));
             let reached = |line| forwarded::database(environment, &statement.database, line);

@@ -117,6 +117,14 @@ pub(super) fn curl(environment: &Environment, url: &str, line: impl Fn(&str) -> 
     }
 }
 
+/// A line for a host and a port: its own, or those where its port-forward ends.
+pub(super) fn tcp(environment: &Environment, host: &str, port: u16, line: impl Fn(&str, u16) -> String) -> String {
+    match Forward::to(environment, host, port) {
+        Some(forward) => forward.around(&line("localhost", forward.local)),
+        None => line(host, port),
+    }
+}
+
 fn first_host(environment: &Environment, database: &str) -> Option<(String, u16)> {
     let known = environment.databases.get(database)?;
     let (_, rest) = known.url.split_once("://")?;

@@ -102,6 +102,7 @@ fn each_system_is_reached_by_its_name_in_the_cluster() {
         check(http_health("api").ok, "health");
         check(http_health("whole").ok, "the whole name");
         check(http_get("api/near").body == "here", "a redirect");
+        check(tcp_check("api:80").ok, "a connection");
         check(http_post("api/orders", #{{ a: 1 }}).status == 201, "a change");
         check(http_get("encrypted/version").body.major == "1", "TLS for the name");
         check(http_get("http://{}/x").body == "direct", "what is no Service");
@@ -125,7 +126,7 @@ fn each_system_is_reached_by_its_name_in_the_cluster() {
     assert_eq!(hosts, ["api", whole.as_str(), "api", "api", "api", "api", "api"], "the name stays in the request\n{ran}");
     assert_eq!(asked[4]["body"], json!({ "a": 1 }).to_string(), "{asked:?}");
 
-    by_hand(&project, &own);
+    by_hand(&project, &own, &slot);
     programs_are_handed_sockets(&project, &own);
     let doctor = project.run(["doctor"]).stdout_has("through port-forwards: api, encrypted, whole, mongodb, pg-tls, postgres, redis");
     doctor.stdout_has(&format!("may create and get pods/portforward -n {own}"));
@@ -166,11 +167,11 @@ fn programs_are_handed_sockets(project: &Project, own: &str) {
 }
 
 /// A change's equivalent, pasted into a shell.
-fn by_hand(project: &Project, own: &str) {
+fn by_hand(project: &Project, own: &str, slot: &Slot) {
     let bin = project.outside().join("bin");
     fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(variable("RUNBOOK_TEST_KUBECTL"), bin.join("kubectl")).unwrap();
-    let project = project.clone().script("y.rhai", "http_post(\"api/orders\", \"by hand\");");
+    let project = project.clone().script("y.rhai", "http_delete(\"api/orders\");");
     let rehearsed = project.run(["run", "y.rhai", "--dry-run", "-o", "json"]).status(0).json();
     let line = rehearsed["changes"][0]["equivalent"].as_str().unwrap().to_owned();
     assert!(
@@ -183,7 +184,8 @@ fn by_hand(project: &Project, own: &str) {
         .env("KUBECONFIG", variable("RUNBOOK_TEST_KUBECONFIG"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    let came = slot.requests().into_iter().any(|request| request["method"] == "DELETE" && request["host"] == "api");
+    assert!(came, "{line}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Checks that each line fails with a kind and these words.
@@ -247,7 +249,10 @@ fn what_stands_in_the_way_is_said() {
             ("sql(\"postgres\", \"SELECT 1\");", "unavailable", "no tunnel to postgres:5432: the namespace", "is it right"),
         ],
     );
-    real.really("check(!http_health(\"api\").ok, \"nobody listens\");").status(0);
+    real.really(
+        "check(!http_health(\"api\").ok, \"nobody listens\"); check(tcp_check(\"api:80\").error == \"connection refused\", \"nor here\");",
+    )
+    .status(0);
     let forbidden = "lacks the right to create and get pods/portforward: `kubectl auth can-i create pods --subresource=portforward -n";
     let viewer = project("viewer");
     refused(

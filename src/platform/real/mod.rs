@@ -140,7 +140,7 @@ impl Real {
                 let request = http::credentials::with(self, &query.request).await?;
                 self.http.metrics(&request, query).await
             }
-            Read::Tcp(check) => tcp::check(&self.environment, check).await,
+            Read::Tcp(check) => tcp::check(&self.environment, self.tunnels.as_ref(), check).await,
             Read::Sql(statement) => self.postgres.read(self, statement, cx).await,
             Read::Mongo { database, command, save, timeout } => {
                 let saved = save.as_ref().map(|save| RowWriter::begin(save, cx)).transpose()?;
