@@ -47,7 +47,7 @@ fn a_body_of_100_mb_ends_early_in_bounded_memory_and_leaves_no_payload() {
     let slot = Slot::new(&json!({ "GET /dump": { "body_bytes": 100 << 20 }, "GET /most": { "body_bytes": 8_300_000 } }));
     let project = Real::new("default").service("api", &slot.address).project().script("x.rhai", "http_get(\"api/dump\");");
     // The program itself and its stack of 256 MiB take most of this address space; 100 MB more would not fit.
-    let ran = project.start(project.shell("ulimit -v 434000", ["run", "x.rhai"])).wait();
+    let ran = project.start(project.shell("export MALLOC_ARENA_MAX=1; ulimit -v 434000", ["run", "x.rhai"])).wait();
     let ran = failed(ran, "too_large", "/dump: the body is larger than 8 MiB", "ask for less");
     assert!(ran.took < Duration::from_secs(5), "{:?}\n{ran}", ran.took);
     assert!(!ran.journal_path().with_extension("payloads").exists(), "something of it was kept");
@@ -58,7 +58,7 @@ fn a_body_of_100_mb_ends_early_in_bounded_memory_and_leaves_no_payload() {
 #[test]
 fn where_there_is_no_memory_to_begin_it_is_said() {
     let project = Project::new().script("x.rhai", "");
-    let ran = project.start(project.shell("ulimit -v 200000", ["run", "x.rhai", "--world"])).wait().status(1);
+    let ran = project.start(project.shell("export MALLOC_ARENA_MAX=1; ulimit -v 200000", ["run", "x.rhai", "--world"])).wait().status(1);
     ran.stderr_has("error[failed]: the program cannot begin: ").no_journal();
 }
 

@@ -136,7 +136,7 @@ fn what_has_not_left_is_no_doubt() {
 fn an_answer_of_100_mb_to_a_change_is_too_large_and_done() {
     let slot = Slot::new(&json!({ "POST /items": { "body_bytes": 100 << 20 } }));
     let project = project(&slot.address).script("x.rhai", "http_post(\"api/items\", \"\");");
-    let ran = project.start(project.shell("ulimit -v 434000", ["run", "x.rhai"])).wait();
+    let ran = project.start(project.shell("export MALLOC_ARENA_MAX=1; ulimit -v 434000", ["run", "x.rhai"])).wait();
     let ran = ran.status(1).stderr_has("error[too_large]: ").stderr_has("the body is larger than 8 MiB").recorded("failed", 1);
     assert_eq!((ran.outcomes(), slot.requests().len()), (vec!["api/items failed".to_owned()], 1));
 }
@@ -155,7 +155,7 @@ fn metrics_of_100_mb_are_filtered_in_bounded_memory() {
     });
     let script = "let all = metrics(\"api\", #{ name: \"wanted\", timeout: \"1m\" });\nthrow `${all.len()} ${all[99].value}`;";
     let project = project(&exposition.address).script("x.rhai", script);
-    let ran = project.start(project.shell("ulimit -v 434000", ["run", "x.rhai"])).wait();
+    let ran = project.start(project.shell("export MALLOC_ARENA_MAX=1; ulimit -v 434000", ["run", "x.rhai"])).wait();
     ran.status(1).stderr_has("100 99.0");
     // Without the filter it ends early, and nothing of it is kept.
     let ran = project.really("metrics(\"api\");").status(1).stderr_has("error[too_large]: api/metrics has more than 1000 such samples");
