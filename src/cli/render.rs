@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::call::Change;
-use crate::model::{Map, Value, difference, text};
+use crate::model::{Key, Map, Value, difference, text};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
@@ -210,10 +210,11 @@ pub fn difference(change: &Change) -> String {
         // A message has its text, a request its method and what its body is.
         return difference::lines(&change.before, &change.after).join(", ");
     };
-    let fields = after.iter().map(|(field, new)| {
-        let old = before.get(field).unwrap_or(&Value::Null);
+    let old = |field: &Key| before.get(field).unwrap_or(&Value::Null);
+    // What stays as it is is known for the way back, and no news.
+    let fields = after.iter().filter(|(field, new)| old(field) != *new).map(|(field, new)| {
         let shown = |value: &Value| if *value == Value::Null { "(none)".to_owned() } else { text::short(&cell(value, IN_RUNS), 60) };
-        format!("{} {} → {}", text::short(field, 80), shown(old), shown(new))
+        format!("{} {} → {}", text::short(field, 80), shown(old(field)), shown(new))
     });
     fields.collect::<Vec<_>>().join(", ")
 }

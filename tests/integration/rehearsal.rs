@@ -186,3 +186,9 @@ fn what_is_to_be_done_by_hand_cannot_act_on_a_terminal() {
     let ran = ran.stdout_has(r#"{"text":"all \u009b2J gone\u202e"}"#).stdout_has(r#""text":"all \u009b2J gone\u202e""#);
     ran.has_not("\u{9b}").has_not("\u{202e}");
 }
+
+#[test]
+fn what_stays_as_it_is_is_no_news_of_a_change() {
+    let ran = Project::seed().in_world("redis_execute(\"redis\", [\"SET\", \"k\", \"v\"]);").status(0);
+    ran.stderr_has("redis_execute redis type none → string, value (none) → string of 1 byte  changed").has_not("expires (none)");
+}
