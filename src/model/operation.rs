@@ -438,6 +438,19 @@ pub struct TcpCheck {
     pub port: u16,
     /// The longest wait.
     pub timeout: Duration,
+    /// The container that it is tried from, by a program there; from here without one.
+    pub from: Option<Container>,
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container's name.
+    pub name: String,
 }
 
 /// One SQL statement.

@@ -119,6 +119,14 @@ pub(super) enum Refusal {
     Unknown(String),
 }
 
+/// A host with a port, as URLs have it.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    match host.parse() {
+        Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
 impl Refusal {
     /// As a failure: `denied` or `unavailable`.
     pub(super) fn failure(&self) -> Failure {

@@ -110,6 +110,10 @@ pub fn of_read(read: &Read, environment: &Environment) -> String {
         }
         Read::Tcp(check) => {
             let seconds = check.timeout.as_secs().max(1);
+            if let Some(from) = &check.from {
+                let client = format!("{} -n {} exec {} -c {}", client(environment), from.namespace, quote(&from.pod), quote(&from.name));
+                return format!("{client} -- nc -vz -w {seconds} {} {}", quote(&check.host), check.port);
+            }
             forwarded::tcp(environment, &check.host, check.port, |host, port| format!("nc -vz -w {seconds} {} {port}", quote(host)))
         }
         Read::Sql(statement) => {

@@ -2,6 +2,8 @@
 
 use super::request;
 use crate::call::{Body, Cx, Function};
+use crate::host::targets::{self, NAMESPACE};
+use crate::host::workloads::exec;
 use crate::model::operation::TcpCheck;
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
 use crate::model::{Failure, Kind, Read, Spec, Tier, Value, suggest};
@@ -12,7 +14,7 @@ pub static TCP_CHECK: Function = Function {
     spec: Spec {
         name: "tcp_check",
         group: Group::Http,
-        summary: "Tries a TCP connection from here to a service, a database or a declared host. One that cannot be made is an answer, not an error.",
+        summary: "Tries a TCP connection to a service, a database or a declared host, from here or from a pod. One that cannot be made is an answer, not an error.",
         params: &[Param {
             name: "target",
             ty: Type::Str,
@@ -21,18 +23,30 @@ pub static TCP_CHECK: Function = Function {
         }],
         options: &[
             Opt { name: "port", ty: Type::Int(1, 65_535), default: "", help: "another port than the target's own" },
+            Opt {
+                name: "from",
+                ty: Type::Pods,
+                default: "",
+                help: "where it is tried: a pod, or what has pods, of which one that is ready is preferred; its container needs `sh`, and `bash` or `nc`",
+            },
+            NAMESPACE,
             Opt { name: "timeout", ty: Type::Duration, default: "\"2s\"", help: "the longest wait, the name's look-up included" },
         ],
-        returns: "`#{ target, ok, latency_ms, address, error }`; `latency_ms` is the time until the connection or the failure, `address` what was tried",
+        returns: "`#{ target, ok, latency_ms, address, error }`; `latency_ms` is the time until the connection or the failure, `address` what was tried. `from` a pod also `pod`, and the time includes the start of a program there",
         tier: Tier::Mild,
         keep: Keep::Line,
-        errors: &[Kind::Denied],
+        errors: &[Kind::Denied, Kind::NotFound, Kind::Forbidden, Kind::Auth, Kind::Unavailable],
         examples: &[
             Example { title: "A database's port", code: "tcp_check(\"postgres\").ok", result: "true" },
             Example {
                 title: "A port that nobody listens on",
                 code: "tcp_check(\"api-gateway\", #{ port: 9 }).error",
                 result: "\"connection refused\"",
+            },
+            Example {
+                title: "Whether a service reaches its database",
+                code: "tcp_check(\"postgres\", #{ from: \"api-gateway\" }).ok",
+                result: "true",
             },
         ],
     },
@@ -48,8 +62,14 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     };
     may_connect(cx.environment(), &host).map_err(|failure| failure.on(target))?;
     let timeout = args.option_duration("timeout").unwrap_or_default();
-    let mut answer = cx.read(&Read::Tcp(TcpCheck { target: target.to_owned(), host, port, timeout }))?;
+    let namespace = targets::namespace(cx, args.option_str("namespace"));
+    let from = args.option_str("from").map(|from| exec::in_any(cx, from, &namespace, timeout)).transpose()?;
+    let pod = from.as_ref().map(|from| from.pod.clone());
+    let mut answer = cx.read(&Read::Tcp(TcpCheck { target: target.to_owned(), host, port, timeout, from }))?;
     answer.set(&["target"], target.into());
+    if let Some(pod) = pod {
+        answer.set(&["pod"], pod.into());
+    }
     Ok(answer)
 }
 

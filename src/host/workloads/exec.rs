@@ -1,11 +1,13 @@
 //! `exec`: one command in a container of a pod.
 
+use std::time::Duration;
+
 use super::{container, pods};
 use crate::call::{Body, Cx, Function};
 use crate::host::programs::{self, ASSUME, EFFECT, OK_EXIT, STDIN, TIER};
 use crate::host::saves::SAVE;
 use crate::host::targets::{self, NAMESPACE, meta};
-use crate::model::operation::Exec;
+use crate::model::operation::{Container, Exec};
 use crate::model::spec::{Args, Example, Group, Keep, Opt, Param, Type};
 use crate::model::{Failure, Kind, Read, Spec, Tier, Value, Write, suggest};
 
@@ -96,14 +98,28 @@ fn made(args: &Args, cx: &Cx<'_>) -> Result<Exec, Failure> {
     let namespace = targets::namespace(cx, args.option_str("namespace"));
     let all = targets::pods(cx, Some(args.str(0)), &namespace, run.timeout)?;
     let pod = chosen(&all, args.str(0), args.option_str("pod"))?;
+    let Container { namespace, pod, name } = running(pod, args.str(0), args.option_str("container"))?;
+    Ok(Exec { namespace, pod, container: name, run })
+}
+
+/// The default container of a pod that a target means: of one that is ready, else of one that runs, since what cannot reach its
+/// database is seldom ready.
+pub fn in_any(cx: &Cx<'_>, target: &str, namespace: &str, timeout: Duration) -> Result<Container, Failure> {
+    let all = targets::pods(cx, Some(target), namespace, timeout)?;
+    let best = all.iter().rev().max_by_key(|pod| (pods::is_ready(pod), pod.str_at(&["status", "phase"]) == Some("Running")));
+    running(best.map_or_else(|| chosen(&all, target, None), Ok)?, target, None)
+}
+
+/// A container in which programs can be run.
+fn running(pod: &Value, target: &str, container: Option<&str>) -> Result<Container, Failure> {
     let name = meta(pod, "name");
     let phase = pod.str_at(&["status", "phase"]).unwrap_or("Unknown");
     if phase != "Running" {
         let failure = Failure::new(Kind::Unavailable, format!("nothing can be run in pod/{name}: it is {phase}"));
-        return Err(failure.hint("is it still starting, or has it ended? `pods` says more").on(args.str(0)));
+        return Err(failure.hint("is it still starting, or has it ended? `pods` says more").on(target));
     }
-    let container = container::of(pod, args.option_str("container"), container::Which::Running)?;
-    Ok(Exec { namespace: meta(pod, "namespace").to_owned(), pod: name.to_owned(), container, run })
+    let container = container::of(pod, container, container::Which::Running)?;
+    Ok(Container { namespace: meta(pod, "namespace").to_owned(), pod: name.to_owned(), name: container })
 }
 
 /// The labels by which operators say which pod is the primary, and what they say of it.

@@ -140,7 +140,10 @@ impl Real {
                 let request = http::credentials::with(self, &query.request).await?;
                 self.http.metrics(&request, query).await
             }
-            Read::Tcp(check) => tcp::check(&self.environment, self.tunnels.as_ref(), check).await,
+            Read::Tcp(check) => match &check.from {
+                None => tcp::check(&self.environment, self.tunnels.as_ref(), check).await,
+                Some(from) => tcp::check_from(&self.environment, &self.kubernetes, from, check, cx).await,
+            },
             Read::Sql(statement) => self.postgres.read(self, statement, cx).await,
             Read::Mongo { database, command, save, timeout } => {
                 let saved = save.as_ref().map(|save| RowWriter::begin(save, cx)).transpose()?;

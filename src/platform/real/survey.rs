@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use super::http::io_text;
 use super::{Cx, Real, address, kubernetes, runtime};
 use crate::config::SecretSource;
+use crate::model::operation::TcpCheck;
 use crate::model::{Failure, Kind, Read, Secret, Write};
 use crate::platform::egress;
 
@@ -70,6 +71,9 @@ impl Access {
             Read::PodMetrics(selection) => Access { verb: "list", ..pods("metrics.k8s.io", None, selection.namespace.clone()) },
             Read::ClusterInfo => Access { verb: "get", group: "", resource: "namespaces", subresource: None, namespace: None },
             Read::Exec(exec) => Access { verb: "create", ..pods("", Some("exec"), Some(exec.namespace.clone())) },
+            Read::Tcp(TcpCheck { from: Some(from), .. }) => {
+                Access { verb: "create", ..pods("", Some("exec"), Some(from.namespace.clone())) }
+            }
             Read::Command(_) | Read::Http(_) | Read::Health(_) | Read::Metrics(_) | Read::Tcp(_) => return None,
             Read::Sql(_) | Read::Mongo { .. } | Read::Redis { .. } => return None,
             Read::Variable { .. } | Read::File(_) => return None,

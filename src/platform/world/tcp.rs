@@ -1,6 +1,5 @@
 //! TCP connections in a world: whoever has a ready pod takes them at its own port.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::http::millis;
@@ -8,7 +7,7 @@ use crate::config::Environment;
 use crate::map;
 use crate::model::operation::TcpCheck;
 use crate::model::{Failure, Value};
-use crate::platform::egress::{endpoints, may_connect};
+use crate::platform::egress::{authority, endpoints, may_connect};
 
 /// How long a connection takes, and how long until it is refused.
 const LATENCY: Duration = Duration::from_millis(1);
@@ -24,11 +23,7 @@ pub(super) fn check(environment: &Environment, check: &TcpCheck, runs: impl Fn(&
     let beyond = environment.allow.iter().map(|url| (url.as_str(), None));
     let mut all = services.chain(databases).chain(beyond);
     let ok = all.any(|(url, workload)| listens(url) && workload.is_none_or(&runs));
-    let host = match check.host.parse() {
-        Ok(IpAddr::V6(ip)) => format!("[{ip}]"),
-        _ => check.host.clone(),
-    };
     let error = if ok { "" } else { "connection refused" };
-    let answer = map! { "ok" => ok, "latency_ms" => millis(LATENCY), "address" => format!("{host}:{}", check.port), "error" => error };
+    let answer = map! { "ok" => ok, "latency_ms" => millis(LATENCY), "address" => authority(&check.host, check.port), "error" => error };
     (Ok(answer), LATENCY)
 }

@@ -26,6 +26,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("configuration", "forbidden", "as of workloads"),
     ("configuration", "auth", "as of workloads"),
     ("configuration", "unavailable", "as of workloads"),
+    ("tcp_check", "forbidden", "as of workloads"),
+    ("tcp_check", "auth", "as of workloads"),
     ("command", "not_confirmed", "as of workloads"),
     ("command", "too_large", "as of workloads"),
     ("logs", "failed", "a file that cannot be written is no platform's matter; save.rs has it"),

@@ -111,3 +111,13 @@ fn the_authors_word_runs_nothing_in_a_rehearsal() {
     // A program that is not there is found before it is needed.
     project.rehearsed_really("command([\"no-such-program\"]);").status(1).stdout_has("there is no program \"no-such-program\"");
 }
+
+#[test]
+fn a_container_that_cannot_try_a_port_says_nothing_about_it() {
+    let kubelet = Kubelet::new();
+    let project = Real::new("default").kubeconfig(&kubelet.kubeconfig()).service("api", "127.0.0.1:9").project();
+    // This kubelet knows no shell.
+    let ran = project.really("show(tcp_check(\"api\", #{ from: \"pod/db-0\" }));");
+    failed(ran, "unavailable", "the container db of pod/db-0 has nothing that tries a port", "try it from another pod");
+    assert!(kubelet.asked()[0].contains("command=127.0.0.1&command=9&command=2"), "{:?}", kubelet.asked());
+}
