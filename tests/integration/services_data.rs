@@ -367,7 +367,7 @@ fn texts(folder: &std::path::Path, sinks: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn what_is_written_stands_beside_the_journal_and_not_in_it() {
+fn what_is_written_or_asked_with_stands_beside_the_journal_and_not_in_it() {
     let (table, who) = (own("beside"), "Ann Example of Main Street");
     psql(&format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (t text)"));
     let project = project();
@@ -375,7 +375,9 @@ fn what_is_written_stands_beside_the_journal_and_not_in_it() {
         r#"sql_execute("postgres", "INSERT INTO {table} VALUES ($1)", #{{ params: ["{who}"] }});
 mongo_execute("mongodb", #{{ insert: "{table}", documents: [#{{ t: "{who}" }}] }});
 redis_execute("redis", ["SET", "{table}", "{who}"]);
-redis_execute("redis", ["SET", "{table}", "another"]);"#
+redis_execute("redis", ["SET", "{table}", "another"]);
+sql("postgres", "SELECT t FROM {table} WHERE t = $1", #{{ params: ["{who}"] }});
+mongo("mongodb", #{{ find: "{table}", filter: #{{ t: "{who}" }} }});"#
     );
     let ran = project.really(&script).status(0);
     let journal = std::fs::read_to_string(ran.journal_path()).unwrap();

@@ -20,7 +20,7 @@ pub static MONGO: Function = Function {
             Param { name: "database", ty: Type::Database, required: true, help: "a configured MongoDB database" },
             Param {
                 name: "command",
-                ty: Type::Map,
+                ty: Type::Command,
                 required: true,
                 help: "the command document; its name may stand anywhere. Maps are sorted by key: to sort by two fields in another order, \
                        use two `$sort`s, the lesser first",

@@ -25,7 +25,7 @@ pub static SQL: Function = Function {
             Param { name: "statement", ty: Type::Str, required: true, help: "one statement, its values as $1, $2 …" },
         ],
         options: &[
-            Opt { name: "params", ty: Type::List, default: "", help: "the values of $1, $2 …, bound by the server; no secrets" },
+            Opt { name: "params", ty: Type::Values, default: "", help: "the values of $1, $2 …, bound by the server; no secrets" },
             Opt {
                 name: "limit",
                 ty: Type::Int(1, 1_000_000_000),
