@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
-use super::convert::{holds_rows, to_dynamic, to_rows, to_shown, to_value};
+use super::convert::{holds_rows, into_dynamic, to_rows, to_shown, to_value};
 use super::failure::thrown;
 use super::{Shared, flow, names};
 use crate::call::{Body, Frame, Function};
@@ -77,7 +77,7 @@ fn call(
     let result = shared.pipeline.call(function, values, at.clone(), &frame(ctx));
     match result {
         Ok(value) if of_rows || function.spec.keep == Keep::Rows => Ok(to_rows(&value)),
-        Ok(value) => Ok(to_dynamic(&value)),
+        Ok(value) => Ok(into_dynamic(value)),
         Err(failure) => Err(thrown(&failure, Some(&at))),
     }
 }

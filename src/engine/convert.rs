@@ -10,6 +10,20 @@ use crate::model::{Failure, Map, Value};
 /// Computing with a value drops the tag; that is why messages to people must not be built from rows.
 const ROW_TAG: i32 = 0x0052_4f57;
 
+/// [`to_dynamic`] of a value that is used up: each part of it that nobody shares goes as soon as the script has its own, so that a
+/// large answer is never held twice.
+pub fn into_dynamic(value: Value) -> Dynamic {
+    match value {
+        Value::Str(text) => text.into(),
+        Value::List(items) => Dynamic::from_array(items.into_iter().map(into_dynamic).collect()),
+        Value::Map(map) => match map.into_unshared() {
+            Ok(items) => Dynamic::from_map(items.into_iter().map(|(key, item)| (key.as_str().into(), into_dynamic(item))).collect()),
+            Err(map) => to_dynamic(&Value::Map(map)),
+        },
+        other => to_dynamic(&other),
+    }
+}
+
 /// A value as a script sees it.
 pub fn to_dynamic(value: &Value) -> Dynamic {
     match value {

@@ -22,6 +22,11 @@ impl Map {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// The map itself, where no copy shares it.
+    pub fn into_unshared(self) -> Result<BTreeMap<Key, Value>, Self> {
+        Arc::try_unwrap(self.0).map_err(Self)
+    }
 }
 
 impl Deref for Map {
