@@ -155,12 +155,13 @@ impl Masker {
         Failure { message: short(failure.message), hint: failure.hint.map(short), ..failure }
     }
 
-    /// Masks a failure's message and hint.
+    /// Masks a failure's message, hint and target: what a script took for a target may be anything.
     pub fn failure(&self, failure: Failure) -> Failure {
         match self.finder() {
             Some(finder) => {
                 let message = self.begun(masked(&finder, failure.message));
-                Failure { message, hint: failure.hint.map(|hint| masked(&finder, hint)), ..failure }
+                let rest = |text: Option<String>| text.map(|text| masked(&finder, text));
+                Failure { message, hint: rest(failure.hint), target: rest(failure.target), ..failure }
             }
             None => failure,
         }

@@ -387,7 +387,7 @@ impl Pipeline {
             id: frame.next_id(),
             step: frame.step(),
             function: spec.name,
-            target,
+            target: target.map(|target| self.masker.text(target)),
             effect: function.effect(),
             args: Value::List(args),
             at,
@@ -465,7 +465,8 @@ impl Pipeline {
         result: Result<Value, Failure>,
     ) -> Result<Value, Failure> {
         let (result, bytes) = fitting(result);
-        let result = result.map_err(|failure| match &call.target {
+        // What an argument was refused with names it.
+        let result = result.map_err(|failure| self.masker.failure(failure)).map_err(|failure| match &call.target {
             Some(target) => failure.on(target.clone()),
             None => failure,
         });

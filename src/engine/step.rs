@@ -91,7 +91,7 @@ fn run(
     let at = Position { file: ctx.source().unwrap_or_default().into(), line: number(place.line()), column: number(place.position()) };
     let given = ctx.eval_expression_tree(&inputs[0])?;
     let title: Arc<str> = match given.clone().into_immutable_string() {
-        Ok(title) => title.as_str().into(),
+        Ok(title) => shared.pipeline.masker.text(title.into_owned()).into(),
         Err(_) => return Err(thrown(&wrong_title(convert::kind(&given)), Some(&at))),
     };
     let (options, body, rollback) = match (flags & 1 != 0, inputs) {

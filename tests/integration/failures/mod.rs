@@ -1,6 +1,7 @@
 //! What goes wrong around a script: each failure is made on the real systems, ends with its exit code, says what, where and
 //! what to do next, and leaves a journal that tells the truth.
 
+mod canary;
 mod changes;
 mod cluster;
 mod databases;

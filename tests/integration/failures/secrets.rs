@@ -12,14 +12,14 @@ use super::failed;
 use crate::support::{Hook, Project, Ran, Real, Slot, namespace, variable};
 
 /// Written down by somebody who wanted it to be found: quotes, slashes, markup, a letter that is not ASCII.
-const KEY: &str = "Canary/1 <K>&\"ü+key";
+pub(super) const KEY: &str = "Canary/1 <K>&\"ü+key";
 /// In a Kubernetes secret.
-const TOKEN: &str = "canary-token-of-kubernetes-2";
+pub(super) const TOKEN: &str = "canary-token-of-kubernetes-2";
 /// In the path of a webhook's address.
 const PATH: &str = "canaryTokenOfTheWebhook3";
 
 /// The forms in which a secret is met, made by others' code than the masker's.
-fn forms(secret: &str) -> Vec<String> {
+pub(super) fn forms(secret: &str) -> Vec<String> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let json = serde_json::to_string(secret).unwrap();
     let url: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
@@ -28,16 +28,18 @@ fn forms(secret: &str) -> Vec<String> {
 }
 
 /// Every form of both secrets, as a service might print them.
-fn all_forms() -> String {
+pub(super) fn all_forms() -> String {
     [forms(KEY), forms(TOKEN)].concat().join(" ")
 }
 
 /// A project whose secrets are the canaries; a webhook that is signed with one, and one whose address is one.
-fn project(name: &str, slot: &Slot, hook: &Hook) -> Project {
+pub(super) fn project(name: &str, slot: &Slot, hook: &Hook) -> Project {
     let namespace = namespace(name);
     let project = Real::new(name)
         .service("api", &slot.address)
         .postgres(&variable("RUNBOOK_TEST_POSTGRES"))
+        .redis(&variable("RUNBOOK_TEST_REDIS"))
+        .mongo(&variable("RUNBOOK_TEST_MONGO"))
         .table("channels.signed", &format!("kind = \"webhook\"\nurl = \"{}\"\nsigning = {{ env = \"CANARY_KEY\" }}", hook.url))
         .table("channels.chat", "kind = \"slack\"\nwebhook = { file = \"webhook\" }")
         .project();
@@ -54,7 +56,7 @@ fn project(name: &str, slot: &Slot, hook: &Hook) -> Project {
 
 /// Checks that no canary stands in what a run has shown, kept and sent.
 #[track_caller]
-fn nowhere(ran: &Ran, hook: &Hook) {
+pub(super) fn nowhere(ran: &Ran, hook: &Hook) {
     let project = &ran.project;
     let mut sinks = vec![("standard output".to_owned(), ran.out.clone()), ("standard error".to_owned(), ran.err.clone())];
     for args in [&["log", "show", "last"][..], &["log", "show", "last", "-o", "json"]] {
@@ -220,7 +222,7 @@ fn a_secret_that_cannot_be_opened_says_which_and_the_rest_goes_on() {
 }
 
 /// A pod whose log is what should not be known, in the namespace of a project.
-fn talkative_pod(project: &Project, name: &str) {
+pub(super) fn talkative_pod(project: &Project, name: &str) {
     let (namespace, file) = (namespace(name), project.outside().join("pod.log"));
     let lines = [all_forms(), format!("{} {KEY}", "x".repeat(65_500)), TOKEN.to_owned()];
     let lines: String = lines.iter().map(|line| format!("2026-11-23T00:00:00.000000000Z stdout F {line}\n")).collect();
