@@ -94,6 +94,11 @@ impl<'a> RowWriter<'a> {
         let _ = write!(self.block, "{value}");
     }
 
+    /// Takes what needs no quotes as a cell.
+    pub fn plain(&mut self) -> &mut String {
+        &mut self.block
+    }
+
     /// Writes a value as a cell.
     pub fn cell(&mut self, value: &Value) {
         match value {

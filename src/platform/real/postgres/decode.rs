@@ -1,9 +1,11 @@
 //! Columns as values, from the binary format (PostgreSQL's `src/backend/utils/adt`, the `…send` functions).
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::civil::{Date, Time};
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::{SignedDuration, Span, Timestamp};
 use tokio_postgres::types::{FromSql, Kind, Type};
 
@@ -12,6 +14,9 @@ use crate::model::Value;
 use crate::platform::rows::RowWriter;
 
 type Fault = Box<dyn Error + Sync + Send>;
+
+/// Writes times as RFC 3339.
+const PRINTER: DateTimePrinter = DateTimePrinter::new();
 
 /// Microseconds from 1970 to 2000, PostgreSQL's epoch.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -38,19 +43,16 @@ impl<'a> FromSql<'a> for Cell {
     }
 }
 
-/// One cell as it came, on its way to a file.
-pub(super) struct Raw<'a> {
-    ty: Type,
-    raw: Option<&'a [u8]>,
-}
+/// One cell as it came, on its way to a file; none for NULL.
+pub(super) struct Raw<'a>(pub(super) Option<&'a [u8]>);
 
 impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Fault> {
-        Ok(Raw { ty: ty.clone(), raw: Some(raw) })
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Fault> {
+        Ok(Raw(Some(raw)))
     }
 
-    fn from_sql_null(ty: &Type) -> Result<Self, Fault> {
-        Ok(Raw { ty: ty.clone(), raw: None })
+    fn from_sql_null(_: &Type) -> Result<Self, Fault> {
+        Ok(Raw(None))
     }
 
     fn accepts(_: &Type) -> bool {
@@ -58,22 +60,22 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-impl Raw<'_> {
-    /// Writes the cell as CSV; the usual types without a value in between.
-    pub(super) fn write(&self, writer: &mut RowWriter<'_>) -> Result<(), Fault> {
-        let Some(raw) = self.raw else { return Ok(()) };
-        match self.ty {
-            Type::INT2 => writer.bare(i16::from_be_bytes(fixed(raw)?)),
-            Type::INT4 => writer.bare(i32::from_be_bytes(fixed(raw)?)),
-            Type::INT8 => writer.bare(i64::from_be_bytes(fixed(raw)?)),
-            Type::TEXT | Type::VARCHAR | Type::BPCHAR => match std::str::from_utf8(raw) {
-                Ok(text) => writer.text(text),
-                Err(_) => writer.text(&hex(raw)),
-            },
-            _ => writer.cell(&decode(&self.ty, raw)?),
-        }
-        Ok(())
+/// Writes a cell as CSV; the usual types without a value in between.
+pub(super) fn write(ty: &Type, raw: &[u8], writer: &mut RowWriter<'_>) -> Result<(), Fault> {
+    match *ty {
+        Type::BOOL => writer.bare(fixed::<1>(raw)? != [0]),
+        Type::INT2 => writer.bare(i16::from_be_bytes(fixed(raw)?)),
+        Type::INT4 => writer.bare(i32::from_be_bytes(fixed(raw)?)),
+        Type::INT8 => writer.bare(i64::from_be_bytes(fixed(raw)?)),
+        Type::NUMERIC => numeric(raw, writer.plain())?,
+        Type::TIMESTAMPTZ | Type::TIMESTAMP => timestamp(i64::from_be_bytes(fixed(raw)?), *ty == Type::TIMESTAMPTZ, writer.plain()),
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR => match std::str::from_utf8(raw) {
+            Ok(text) => writer.text(text),
+            Err(_) => writer.text(&hex(raw)),
+        },
+        _ => writer.cell(&decode(ty, raw)?),
     }
+    Ok(())
 }
 
 /// Whether a type can be read here; the others are cast to text by the server.
@@ -126,6 +128,7 @@ fn decode(ty: &Type, raw: &[u8]) -> Result<Value, Fault> {
         Kind::Domain(base) => return decode(base, raw),
         _ => {}
     }
+    let mut text = String::new();
     Ok(match *ty {
         Type::BOOL => Value::Bool(fixed::<1>(raw)? != [0]),
         Type::INT2 => i64::from(i16::from_be_bytes(fixed(raw)?)).into(),
@@ -134,14 +137,19 @@ fn decode(ty: &Type, raw: &[u8]) -> Result<Value, Fault> {
         Type::OID | Type::XID => u32::from_be_bytes(fixed(raw)?).into(),
         Type::FLOAT4 => short_float(f32::from_be_bytes(fixed(raw)?)).into(),
         Type::FLOAT8 => f64::from_be_bytes(fixed(raw)?).into(),
-        Type::NUMERIC => numeric(raw)?.into(),
+        Type::NUMERIC => {
+            numeric(raw, &mut text)?;
+            text.into()
+        }
         Type::JSON => open::parse(raw)?,
         Type::JSONB => open::parse(raw.get(1..).unwrap_or_default())?,
         Type::UUID => uuid::Uuid::from_bytes(fixed(raw)?).to_string().into(),
         Type::BYTEA => hex(raw).into(),
         Type::INET | Type::CIDR => network(raw, *ty == Type::CIDR)?.into(),
-        Type::TIMESTAMPTZ => timestamp(i64::from_be_bytes(fixed(raw)?), true).into(),
-        Type::TIMESTAMP => timestamp(i64::from_be_bytes(fixed(raw)?), false).into(),
+        Type::TIMESTAMPTZ | Type::TIMESTAMP => {
+            timestamp(i64::from_be_bytes(fixed(raw)?), *ty == Type::TIMESTAMPTZ, &mut text);
+            text.into()
+        }
         Type::DATE => date(i32::from_be_bytes(fixed(raw)?)).into(),
         Type::TIME => time(i64::from_be_bytes(fixed(raw)?)).into(),
         Type::INTERVAL => interval(fixed(raw)?).into(),
@@ -161,7 +169,6 @@ fn short_float(x: f32) -> f64 {
 }
 
 fn hex(raw: &[u8]) -> String {
-    use std::fmt::Write;
     raw.iter().fold(String::from("\\x"), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
@@ -169,55 +176,64 @@ fn hex(raw: &[u8]) -> String {
 }
 
 /// `numeric_send`: digits to the base of 10,000, the weight of the first, sign, decimals shown.
-fn numeric(raw: &[u8]) -> Result<String, Fault> {
-    let mut words = raw.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-    let mut word = || words.next().ok_or("a numeric is cut short");
-    let (count, weight, sign, scale) = (word()?, word()? as i16, word()?, usize::from(word()?));
-    match sign {
-        0xC000 => return Ok("NaN".into()),
-        0xD000 => return Ok("Infinity".into()),
-        0xF000 => return Ok("-Infinity".into()),
-        _ => {}
+fn numeric(raw: &[u8], out: &mut String) -> Result<(), Fault> {
+    let words = raw.as_chunks().0;
+    let [count, weight, sign, scale, digits @ ..] = words else { return Err("a numeric is cut short".into()) };
+    let [count, weight, sign, scale] = [count, weight, sign, scale].map(|word| u16::from_be_bytes(*word));
+    let word = match sign {
+        0xC000 => "NaN",
+        0xD000 => "Infinity",
+        0xF000 => "-Infinity",
+        _ => "",
+    };
+    if !word.is_empty() {
+        out.push_str(word);
+        return Ok(());
     }
-    let digits: Vec<u16> = (0..count).map(|_| word()).collect::<Result<_, _>>()?;
-    let digit = |place: i32| usize::try_from(place).ok().and_then(|place| digits.get(place)).copied().unwrap_or(0);
-    let mut out = String::new();
     if sign == 0x4000 {
         out.push('-');
     }
-    let weight = i32::from(weight);
-    if weight < 0 {
-        out.push('0');
-    }
-    for place in 0..=weight {
-        let text = if place == 0 { digit(place).to_string() } else { format!("{:04}", digit(place)) };
-        out.push_str(&text);
-    }
+    let digits = digits.get(..usize::from(count)).ok_or("a numeric is cut short")?;
+    let digit = |place: i32| usize::try_from(place).ok().and_then(|place| digits.get(place)).map_or(0, |digit| u16::from_be_bytes(*digit));
+    let weight = i32::from(weight as i16);
+    // The first has no zeros before it.
+    let _ = write!(out, "{}", if weight < 0 { 0 } else { digit(0) });
+    (1..=weight).for_each(|place| four(digit(place), out));
     if scale > 0 {
         out.push('.');
-        let mut decimals = String::new();
+        let end = out.len() + usize::from(scale);
         let mut place = weight + 1;
-        while decimals.len() < scale {
-            decimals.push_str(&format!("{:04}", digit(place)));
+        while out.len() < end {
+            four(digit(place), out);
             place += 1;
         }
-        decimals.truncate(scale);
-        out.push_str(&decimals);
+        out.truncate(end);
     }
-    Ok(out)
+    Ok(())
 }
 
-fn timestamp(micros: i64, with_zone: bool) -> String {
+/// Writes a digit to the base of 10,000 with its zeros.
+fn four(digit: u16, out: &mut String) {
+    for power in [1000, 100, 10, 1] {
+        out.push(char::from(b'0' + (digit / power % 10) as u8));
+    }
+}
+
+fn timestamp(micros: i64, with_zone: bool, out: &mut String) {
     match micros {
-        i64::MAX => return "infinity".into(),
-        i64::MIN => return "-infinity".into(),
+        i64::MAX => return out.push_str("infinity"),
+        i64::MIN => return out.push_str("-infinity"),
         _ => {}
     }
     let at = micros.checked_add(EPOCH_MICROS).and_then(|micros| Timestamp::from_microsecond(micros).ok());
-    match at {
-        Some(at) if with_zone => at.to_string(),
-        Some(at) => at.to_string().trim_end_matches('Z').to_owned(),
-        None => "out of range".into(),
+    let begin = out.len();
+    let written = at.and_then(|at| PRINTER.print_timestamp(&at, &mut *out).ok());
+    if written.is_none() {
+        out.truncate(begin);
+        out.push_str("out of range");
+    } else if !with_zone {
+        // The `Z`.
+        out.pop();
     }
 }
 
@@ -309,6 +325,8 @@ fn nested(element: &Type, sizes: &[usize], rest: &mut &[u8]) -> Result<Value, Fa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::operation::Save;
+    use crate::platform::{Cancel, Cx};
 
     fn words(words: &[i16]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
@@ -326,13 +344,17 @@ mod tests {
             (words(&[1, 2, 0, 0, 1]), "100000000"),
             (words(&[0, 0, 0xC000u16 as i16, 0]), "NaN"),
         ] {
-            assert_eq!(numeric(&raw).unwrap(), text);
+            assert_eq!(decode(&Type::NUMERIC, &raw).unwrap(), text.into());
         }
-        assert!(numeric(&words(&[3, 0, 0, 0, 1])).is_err());
+        assert!(decode(&Type::NUMERIC, &words(&[3, 0, 0, 0, 1])).is_err());
     }
 
     #[test]
     fn times_are_iso() {
+        let timestamp = |micros: i64, with_zone: bool| {
+            let ty = if with_zone { Type::TIMESTAMPTZ } else { Type::TIMESTAMP };
+            decode(&ty, &micros.to_be_bytes()).unwrap().as_str().unwrap().to_owned()
+        };
         assert_eq!(timestamp(0, true), "2000-01-01T00:00:00Z");
         assert_eq!(timestamp(1_500_000, false), "2000-01-01T00:00:01.5");
         assert_eq!((timestamp(i64::MAX, true), timestamp(i64::MAX - 1, true)), ("infinity".into(), "out of range".into()));
@@ -355,6 +377,38 @@ mod tests {
         let value = decode(&Type::INT4_ARRAY, &raw).unwrap();
         assert_eq!(value.to_string(), "[[1,null],[3,4]]");
         assert!(decode(&Type::INT4_ARRAY, &raw[..raw.len() - 2]).is_err());
+    }
+
+    #[test]
+    fn a_file_has_the_texts_of_the_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = Save { path: folder.path().join("x.csv"), shown: "x.csv".to_owned(), keep: true };
+        let (path, cancel) = (save.path.clone(), Cancel::default());
+        let mut writer = RowWriter::begin(&save, &Cx::quiet(&cancel)).unwrap();
+        let cells: [(Type, &[u8]); 11] = [
+            (Type::BOOL, &[1]),
+            (Type::INT2, &(-7i16).to_be_bytes()),
+            (Type::INT4, &i32::MIN.to_be_bytes()),
+            (Type::INT8, &i64::MIN.to_be_bytes()),
+            (Type::NUMERIC, &words(&[2, 0, 0x4000, 2, 12, 3400])),
+            (Type::TIMESTAMPTZ, &1_500_000i64.to_be_bytes()),
+            (Type::TIMESTAMP, &(-1i64).to_be_bytes()),
+            (Type::TIMESTAMP, &(i64::MAX - 1).to_be_bytes()),
+            (Type::TEXT, b"a, \"b\""),
+            (Type::VARCHAR, b"\xff"),
+            (Type::DATE, &366i32.to_be_bytes()),
+        ];
+        for (ty, raw) in &cells {
+            write(ty, raw, &mut writer).unwrap();
+            writer.end_of_row().unwrap();
+            writer.cell(&decode(ty, raw).unwrap());
+            writer.end_of_row().unwrap();
+        }
+        writer.finish("rows").unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2 * cells.len());
+        assert!(lines.chunks(2).all(|pair| pair[0] == pair[1]), "{text}");
     }
 
     #[test]

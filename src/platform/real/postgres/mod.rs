@@ -246,9 +246,10 @@ async fn saved(
         }
         match writer.format() {
             Format::Csv => {
-                for number in 0..columns.len() {
+                for (number, column) in prepared.columns().iter().enumerate() {
                     writer.separate(number);
-                    row.try_get::<_, decode::Raw<'_>>(number).map_err(failed)?.write(&mut writer).map_err(|error| {
+                    let decode::Raw(Some(raw)) = row.try_get(number).map_err(failed)? else { continue };
+                    decode::write(column.type_(), raw, &mut writer).map_err(|error| {
                         Failure::new(Kind::Failed, format!("sql `{}`: a value cannot be read: {error}", statement.database))
                     })?;
                 }
