@@ -9,6 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
 use super::super::{Real, address, tls};
+use super::driver::Driver;
 use super::{Session, error, inside};
 use crate::config::Database;
 use crate::model::Failure;
@@ -104,14 +105,11 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let standard = connection.parameter("standard_conforming_strings") == Some("on");
-    tokio::spawn(async move {
-        // Its end shows in the client.
-        let _ = connection.await;
-    });
+    let driver = Driver::start(connection);
     if !standard {
         client.batch_execute(STANDARD_STRINGS).await?;
     }
-    Ok(Session { client, tls, way: None })
+    Ok(Session { client, driver, tls, way: None })
 }
 
 /// A backslash is a character like others: the guard reads strings so, and a server that did not could be told to run what the

@@ -4,6 +4,7 @@
 mod change;
 mod connect;
 mod decode;
+mod driver;
 mod error;
 mod inside;
 mod params;
@@ -26,6 +27,7 @@ use crate::model::{Failure, Kind, Map, Value};
 use crate::platform::rows::{self, Format, RowWriter};
 use crate::platform::{Cx, failures};
 use connect::Role;
+use driver::Driver;
 use params::Param;
 
 /// The connections by database and role.
@@ -38,6 +40,7 @@ type Slot = Arc<Mutex<Option<Session>>>;
 /// One connection, and what its queries are cancelled with.
 struct Session {
     client: Client,
+    driver: Driver,
     tls: connect::Encryption,
     /// The way that it took into the cluster, if it did.
     way: Option<inside::Taken>,
@@ -52,6 +55,10 @@ struct Busy<'a> {
 impl Busy<'_> {
     fn client(&mut self) -> Result<&mut Client, Failure> {
         self.session.as_mut().map(|session| &mut session.client).ok_or_else(|| Failure::new(Kind::Failed, "the connection is gone"))
+    }
+
+    fn driver(&self) -> Result<Driver, Failure> {
+        self.session.as_ref().map(|session| session.driver.clone()).ok_or_else(|| Failure::new(Kind::Failed, "the connection is gone"))
     }
 
     /// Keeps the connection for the next statement.
@@ -78,7 +85,8 @@ impl Postgres {
         let params = statement.params.iter().map(Param::new).collect::<Result<Vec<_>, _>>()?;
         let slot = self.slot(name, Role::Reader);
         let mut busy = session(real, name, database, Role::Reader, slot.lock().await).await?;
-        let answer = query(busy.client()?, statement, &params, cx).await;
+        let driver = busy.driver()?;
+        let answer = driver.drive(query(busy.client()?, statement, &params, cx)).await;
         match answer {
             Ok((value, true)) => {
                 busy.finish();
