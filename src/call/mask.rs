@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use sha2::{Digest, Sha256};
 
+use super::broken::Breaks;
 use super::forms::{forms_of, parts};
 use super::long::Index;
 use crate::model::{Failure, Key, Map, Prepared, Secret, Value, text};
@@ -51,8 +52,9 @@ struct Known {
 }
 
 impl Known {
+    /// Adds forms, without their line breaks as texts are searched.
     fn add(&mut self, forms: Vec<String>, long: bool) {
-        for form in forms {
+        for form in forms.iter().map(|form| Breaks::Plain.removed(form).into_owned()).filter(|form| form.len() >= SHORTEST) {
             if long {
                 self.long.insert(form.into());
             } else {
@@ -181,9 +183,11 @@ impl Masker {
         let mut pieces: Vec<String> = text.split('…').map(str::to_owned).collect();
         let last = pieces.len() - 1;
         for piece in &mut pieces[..last] {
-            let starts = piece.char_indices().map(|(start, _)| start).filter(|start| piece.len() - start >= TELLING);
-            if let Some(start) = starts.clone().find(|start| begins(&piece[*start..])) {
-                piece.replace_range(start.., MASK);
+            let whole = Breaks::Plain.removed(piece);
+            let starts = whole.char_indices().map(|(start, _)| start).filter(|start| whole.len() - start >= TELLING);
+            let first = starts.clone().find(|start| begins(&whole[*start..])).map(|start| start..whole.len());
+            if let Some(begun) = Breaks::Plain.restored(piece, first.into_iter().collect()).pop() {
+                piece.replace_range(begun.start.., MASK);
             }
         }
         pieces.join("…")
@@ -220,15 +224,20 @@ pub(super) fn holds(value: &Value, test: &dyn Fn(&str) -> bool) -> bool {
 
 impl Finder {
     fn is_match(&self, text: &str) -> bool {
-        let short = self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text));
-        short || self.index.as_ref().is_some_and(|index| index.find(text).next().is_some())
+        let short = |text: &str| self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text));
+        let long = |text: &str| self.index.as_ref().is_some_and(|index| index.find(text).next().is_some());
+        Breaks::of(text).map(|breaks| breaks.removed(text)).any(|text| short(&text) || long(&text))
     }
 
     /// Where secrets stand in a text, in order; what overlaps is one.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let mut found: Vec<Range<usize>> =
-            self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)).map(|found| found.range()).collect();
-        found.extend(self.index.iter().flat_map(|index| index.find(text)));
+        let mut found = Vec::new();
+        for breaks in Breaks::of(text) {
+            let whole = breaks.removed(text);
+            let short = self.automaton.iter().flat_map(|automaton| automaton.find_iter(&*whole)).map(|found| found.range());
+            found.extend(breaks.restored(text, short.collect()));
+            found.extend(breaks.restored(text, self.index.iter().flat_map(|index| index.find(&whole)).collect()));
+        }
         found.sort_by_key(|range| range.start);
         found.dedup_by(|next, last| {
             let overlaps = next.start < last.end;
@@ -248,7 +257,11 @@ fn masked(finder: &Finder, text: String) -> String {
     let mut end = 0;
     for range in found {
         out.push_str(&text[end..range.start]);
-        out.push_str(MASK);
+        // A text has as many lines as before: who reads it line by line finds each in its place.
+        for (number, line) in text[range.clone()].split('\n').enumerate() {
+            out.push_str(if number > 0 { "\n" } else { "" });
+            out.push_str(if line.trim().is_empty() { "" } else { MASK });
+        }
         end = range.end;
     }
     out.push_str(&text[end..]);
@@ -344,6 +357,7 @@ mod tests {
         assert_eq!(said("it said: key=hunter2-an… and more…"), "it said: key=***… and more…");
         assert_eq!(said("a hunter… came"), "a ***… came");
         assert_eq!(said("a hunt… came"), "a hunt… came");
+        assert_eq!(said("a\r\nhun\r\nter2… came"), "a\r\n***… came");
     }
 
     #[test]
@@ -381,9 +395,13 @@ mod tests {
         let encoded = STANDARD.encode(&secret);
         for width in [64, 76] {
             let (first, rest) = encoded.split_at(width);
-            let masked = masker(&secret).text(format!("{first}\n{rest}"));
-            assert!(!masked.contains(&first[..16]) && !masked.contains(&rest[..16]), "{masked}");
+            assert_eq!(masker(&secret).text(format!("{first}\n{rest}")), "***\n***");
         }
+        // Within the base64 of something else no line begins where the secret does.
+        let encoded = STANDARD.encode(format!("PASSWORD={secret}\n"));
+        let wrapped: Vec<&str> = (0..encoded.len()).step_by(76).map(|at| &encoded[at..encoded.len().min(at + 76)]).collect();
+        let masked = masker(&secret).text(wrapped.join("\n"));
+        assert!(masked.starts_with("UEFTU1dPUkQ9***\n***\n") && masked.lines().count() == wrapped.len(), "{masked}");
     }
 
     #[test]
@@ -417,9 +435,10 @@ mod tests {
         let encoded = STANDARD.encode(&secret);
         let json = serde_json::to_string(&secret).unwrap();
         for (text, left) in [
-            (secret.clone(), "***"),
+            // Line by line, each in its place.
+            (secret.clone(), "***\n".repeat(500).as_str()),
             (format!("a {line} b hunter2hunter2 {line}"), "a *** b *** ***"),
-            (format!("cut: {}", &secret[..100]), "cut: ***"),
+            (format!("cut: {}", &secret[..100]), "cut: ***\n***\n***\n***\n"),
             (format!("base64 {encoded} and {}…", &encoded[..200]), "base64 *** and ***…"),
             (encoded.as_bytes()[640..704].iter().map(|&byte| char::from(byte)).collect(), "***"),
             (format!("[{json}]"), "[\"***\"]"),
@@ -442,6 +461,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_form_of_any_secret_survives_over_lines(
+            secret in "[!-~]{8,40}",
+            form in 0usize..6,
+            width in 1usize..20,
+            end in prop::sample::select(vec!["\n", "\r\n", "\n    ", "\r\n\t", "\\n", "\\r\\n"]),
+            before in "[ -~]{0,7}",
+        ) {
+            // A secret's own escapes cannot be told from those around it.
+            prop_assume!(!(end.starts_with('\\') && secret.contains('\\')));
+            let whole = match form {
+                0 => secret.clone(),
+                1 => secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+                2 => STANDARD.encode(&secret),
+                3 => url_forms(secret.as_bytes()).remove(1),
+                4 => serde_json::to_string(&secret).unwrap()[1..].strip_suffix('"').unwrap().to_owned(),
+                _ => STANDARD.encode(format!("{before}{secret}")),
+            };
+            let lines: Vec<&str> = (0..whole.len()).step_by(width).map(|at| &whole[at..whole.len().min(at + width)]).collect();
+            let masked = masker(&secret).text(format!("{before}{end}{}{end}after", lines.join(end)));
+            // Of a short one within other base64 too little is left that is its own.
+            prop_assert!(form == 5 && secret.len() < 12 || !masked.replace(end, "").contains(&whole), "{masked}");
+            prop_assert_eq!(masked.matches('\n').count(), if end.contains('\n') { lines.len() + 1 } else { 0 });
+        }
+
         #[test]
         fn no_form_of_any_secret_survives(secret in "[ -~]{8,40}", before in "[a-z]{0,7}", after in "[a-z]{0,7}") {
             let masker = masker(&secret);

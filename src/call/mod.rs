@@ -1,5 +1,6 @@
 //! The call pipeline: the one way from a host function to a system.
 
+mod broken;
 mod content;
 pub mod context;
 mod forms;

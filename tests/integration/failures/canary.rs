@@ -25,6 +25,10 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("command", r#"command(["sh", "-c", "cat >&2; exit 3"], #{ stdin: secret.token })"#),
     ("command", r#"command(["echo", raw])"#),
+    (
+        "command",
+        r#"command(["sh", "-c", "cat | base64 --wrap 8; echo $KEY | fold -w 5; echo $KEY | od -An -v -tx1 -w4 | tr -d ' '"], #{ stdin: secret.token, env: #{ KEY: secret.key } })"#,
+    ),
     ("configmap", r#"configmap("leaky")"#),
     ("confirm", r#"confirm("confirm", raw)"#),
     ("cordon", "cordon(raw)"),

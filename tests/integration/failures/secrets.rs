@@ -71,8 +71,10 @@ pub(super) fn nowhere(ran: &Ran, hook: &Hook) {
         sinks.push(("a message's body".to_owned(), received["body"].as_str().unwrap().to_owned()));
     }
     for (place, text) in &sinks {
+        let unbroken: String = text.replace("\\n", "").chars().filter(|c| !c.is_whitespace()).collect();
         for form in [forms(KEY), forms(TOKEN), forms(PATH)].concat() {
             assert!(!text.contains(&form), "{form:?} is in {place}:\n{text}");
+            assert!(!unbroken.contains(&form), "{form:?} is over lines in {place}:\n{text}");
         }
     }
 }
