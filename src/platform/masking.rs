@@ -1,16 +1,31 @@
 //! A saved answer without its secrets: text is masked as it streams by, and bytes that are no text stay as they are.
+//! Log lines, which come one by one, are masked together: a secret may be broken over several.
 
 use super::save::Saver;
 use crate::model::{Failure, Value};
 
-/// A line longer than this is masked in parts.
-const LONGEST_LINE: usize = 1 << 20;
+/// More than this is masked in parts.
+const MOST: usize = 1 << 20;
+/// So much before the end of what has come may belong to a secret whose rest is still to come.
+pub(super) const SLACK: usize = 64 << 10;
 /// So many places are tried for the end of a part, so that no secret stands across it.
 const TRIES: usize = 64;
 /// The places are so far apart: a prime, so that what repeats itself is not tried at the same place of it again and again.
 const STEP: usize = 8191;
 
-/// A file that is being saved, and the line of it that is not whole yet.
+/// Masks lines, without their line ends, as the one text that they are.
+pub(super) fn lines<'a>(lines: impl IntoIterator<Item = &'a mut String>, mask: &dyn Fn(String) -> String) {
+    let mut lines: Vec<&mut String> = lines.into_iter().collect();
+    let text = mask(lines.iter().map(|line| line.as_str()).collect::<Vec<_>>().join("\n"));
+    if text.split('\n').count() == lines.len() {
+        lines.iter_mut().zip(text.split('\n')).for_each(|(line, masked)| masked.clone_into(line));
+    } else {
+        // Some hold line ends of their own.
+        lines.iter_mut().for_each(|line| **line = mask(std::mem::take(*line)));
+    }
+}
+
+/// A file that is being saved, and the end of it that is not masked yet.
 pub(super) struct Masking<'a> {
     saver: Saver,
     mask: &'a dyn Fn(String) -> String,
@@ -26,14 +41,12 @@ impl<'a> Masking<'a> {
     /// Adds bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.held.extend_from_slice(bytes);
-        let end = match self.held.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => end + 1,
-            None if self.held.len() > LONGEST_LINE => self.safe_end(),
-            None => return Ok(()),
-        };
-        let rest = self.held.split_off(end);
-        let whole = std::mem::replace(&mut self.held, rest);
-        self.saver.write(&self.masked(&whole))
+        if self.held.len() <= MOST {
+            return Ok(());
+        }
+        let (end, masked) = self.part();
+        self.held.drain(..end);
+        self.saver.write(&masked)
     }
 
     /// Ends the file. Answers `#{ path, bytes, sha256 }`.
@@ -43,11 +56,16 @@ impl<'a> Masking<'a> {
         self.saver.finish()
     }
 
-    /// Where a long line may be parted: masked in two it reads as masked whole.
-    fn safe_end(&self) -> usize {
+    /// How much of what is held is masked now, and that masked: in two parts it reads as masked whole.
+    fn part(&self) -> (usize, Vec<u8>) {
         let whole = self.masked(&self.held);
-        let parts = |end: &usize| [self.masked(&self.held[..*end]), self.masked(&self.held[*end..])].concat() == whole;
-        (0..TRIES).map(|number| self.held.len() / 2 + number * STEP).find(parts).unwrap_or(self.held.len())
+        let parts = |number: usize| {
+            let end = self.held.len() - SLACK - number * STEP;
+            let first = self.masked(&self.held[..end]);
+            let rest = whole.strip_prefix(first.as_slice())?;
+            (rest == self.masked(&self.held[end..])).then_some((end, first))
+        };
+        (0..TRIES).find_map(parts).unwrap_or((self.held.len(), whole))
     }
 
     fn masked(&self, bytes: &[u8]) -> Vec<u8> {
@@ -83,10 +101,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_parted_beside_its_secrets() {
-        let line = "hunter2hunter2".repeat(LONGEST_LINE / 14 * 3 + 5);
-        let parts: Vec<&[u8]> = line.as_bytes().chunks(8 << 10).collect();
+    fn much_is_parted_beside_its_secrets() {
+        let text = "hunter2hunter2".repeat(MOST / 14 * 3 + 5);
+        let parts: Vec<&[u8]> = text.as_bytes().chunks(8 << 10).collect();
         let found = saved(&parts);
         assert!(found.chunks(3).all(|part| part == b"***"), "{}", String::from_utf8_lossy(&found).replace("***", ""));
+    }
+
+    #[test]
+    fn lines_are_masked_together_and_stay_lines() {
+        let mask = |text: String| text.replace("hunter2\nhunter2", "***\n***").replace("hidden", "***");
+        let masked = |texts: &[&str]| {
+            let mut texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            lines(&mut texts, &mask);
+            texts
+        };
+        assert_eq!(masked(&["a hunter2", "hunter2 b", "", "hidden"]), ["a ***", "*** b", "", "***"]);
+        assert_eq!(masked(&["a hidden\nb", "hidden"]), ["a ***\nb", "***"]);
+        assert_eq!(masked(&[]), [""; 0]);
     }
 }

@@ -1,5 +1,6 @@
 //! Files that answers are streamed to instead of being held: new ones only, 0600 from the start, with their SHA-256.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use super::masking::{self, SLACK};
 use crate::map;
 use crate::model::operation::{LogSource, Save};
 use crate::model::{Failure, Kind, Value};
@@ -56,41 +58,74 @@ impl Saver {
     }
 }
 
-/// A file of log lines, as `kubectl logs --prefix --timestamps` writes them.
-pub struct LogFile {
+/// So many bytes of lines are written at once.
+const AT_ONCE: usize = 512 << 10;
+
+/// A file of log lines, as `kubectl logs --prefix --timestamps` writes them, masked.
+pub struct LogFile<'a> {
     saver: Saver,
-    /// Lines that wait until there are enough of them to be worth a write.
-    waiting: Vec<u8>,
+    mask: &'a dyn Fn(String) -> String,
+    /// The last lines that were written, and those that wait: a secret may be broken over several.
+    held: VecDeque<Held>,
+    written: usize,
+    /// The bytes of those that wait.
+    waiting: usize,
     lines: i64,
 }
 
-/// So many bytes of lines are written at once.
-const AT_ONCE: usize = 64 << 10;
+struct Held {
+    /// Which log it is of.
+    log: usize,
+    /// What stands before it.
+    head: String,
+    text: String,
+}
 
-impl LogFile {
+impl Held {
+    fn bytes(&self) -> usize {
+        self.head.len() + self.text.len() + 1
+    }
+}
+
+impl<'a> LogFile<'a> {
     /// Begins a file.
-    pub fn begin(save: &Save) -> Result<Self, Failure> {
-        Ok(Self { saver: Saver::begin(save)?, waiting: Vec::with_capacity(AT_ONCE), lines: 0 })
+    pub fn begin(save: &Save, mask: &'a dyn Fn(String) -> String) -> Result<Self, Failure> {
+        Ok(Self { saver: Saver::begin(save)?, mask, held: VecDeque::new(), written: 0, waiting: 0, lines: 0 })
     }
 
-    /// Adds a line, which has been masked.
-    pub fn line(&mut self, time: &str, source: &LogSource, line: String) -> Result<(), Failure> {
-        let LogSource { pod, container, .. } = source;
-        for part in ["[pod/", pod, "/", container, "] ", time, " ", &line, "\n"] {
-            self.waiting.extend_from_slice(part.as_bytes());
-        }
+    /// Adds a line of one of several logs.
+    pub fn line(&mut self, time: &str, (log, source): (usize, &LogSource), text: String) -> Result<(), Failure> {
+        let head = format!("[pod/{}/{}] {time} ", source.pod, source.container);
+        let held = Held { log, head, text };
+        self.waiting += held.bytes();
+        self.held.push_back(held);
         self.lines += 1;
-        if self.waiting.len() < AT_ONCE {
-            return Ok(());
+        if self.waiting < AT_ONCE { Ok(()) } else { self.write(SLACK) }
+    }
+
+    /// Masks the lines of each log together and writes them, all but the last `kept` bytes.
+    fn write(&mut self, kept: usize) -> Result<(), Failure> {
+        let mut texts: Vec<String> = self.held.iter().map(|line| line.text.clone()).collect();
+        let mut logs: BTreeMap<usize, Vec<&mut String>> = BTreeMap::new();
+        self.held.iter().zip(&mut texts).for_each(|(line, text)| logs.entry(line.log).or_default().push(text));
+        logs.into_values().for_each(|texts| masking::lines(texts, self.mask));
+        let mut block = Vec::with_capacity(self.waiting);
+        while let Some(line) = self.held.get(self.written).filter(|_| self.waiting > kept) {
+            [&line.head, &texts[self.written], "\n"].iter().for_each(|part| block.extend_from_slice(part.as_bytes()));
+            self.waiting -= line.bytes();
+            self.written += 1;
         }
-        self.saver.write(&self.waiting)?;
-        self.waiting.clear();
-        Ok(())
+        let mut behind: usize = self.held.iter().take(self.written).map(Held::bytes).sum();
+        while behind > SLACK {
+            behind -= self.held.pop_front().map_or(behind, |line| line.bytes());
+            self.written -= 1;
+        }
+        self.saver.write(&block)
     }
 
     /// Ends the file. Answers `#{ path, bytes, sha256, lines }`.
     pub fn finish(mut self) -> Result<Value, Failure> {
-        self.saver.write(&self.waiting)?;
+        self.write(0)?;
         let mut answer = self.saver.finish()?;
         answer.set(&["lines"], self.lines.into());
         Ok(answer)
@@ -141,5 +176,22 @@ mod tests {
         saver.write(b"abc").unwrap();
         assert_eq!(saver.finish().unwrap().int_at(&["bytes"]), Some(3));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_secret_over_lines_of_one_log_is_masked_wherever_a_block_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mask = |text: String| text.replace("hunter2-\nand-more", "***\n***");
+        let mut file = LogFile::begin(&save(folder.path(), true), &mask).unwrap();
+        let of = |pod: &str| LogSource { namespace: "n".into(), pod: pod.into(), container: "c".into() };
+        // Lines of two logs in turn, each with its own secret over every two lines.
+        for number in 0..60_000 {
+            let (pod, text) = (number % 2, if number / 2 % 2 == 0 { "hunter2-" } else { "and-more" });
+            file.line("now", (pod, &of(["a", "b"][pod])), text.to_owned()).unwrap();
+        }
+        assert!(file.held.len() < 40_000, "what was written is let go");
+        assert_eq!(file.finish().unwrap().int_at(&["lines"]), Some(60_000));
+        let text = std::fs::read_to_string(folder.path().join("rows.csv")).unwrap();
+        assert_eq!(text, "[pod/a/c] now ***\n[pod/b/c] now ***\n".repeat(30_000));
     }
 }

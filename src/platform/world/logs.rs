@@ -8,6 +8,7 @@ use super::source;
 use crate::map;
 use crate::model::operation::{LogAnswer, LogQuery, LogSource, Selection, Since};
 use crate::model::{Failure, ObjectRef, ResourceKind, Value};
+use crate::platform::masking;
 use crate::platform::save::LogFile;
 
 /// Pause between the lines that a pod logs at once, in microseconds.
@@ -15,12 +16,15 @@ const BETWEEN: i64 = 1_000;
 
 /// Log lines of pods, as the query wants them. A pod that has not started has none.
 pub(super) fn answer(cluster: &mut Cluster, query: &LogQuery, at: i64, mask: &dyn Fn(String) -> String) -> Result<Value, Failure> {
-    let found = lines(cluster, query, at)?;
+    let mut found = lines(cluster, query, at)?;
     let start = cluster.start;
     match &query.answer {
         LogAnswer::Lines(limit) => {
             let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
             let skipped = found.len().saturating_sub(most);
+            for log in 0..query.sources.len() {
+                masking::lines(found.iter_mut().filter(|(_, source, _)| *source == log).map(|(.., line)| line), mask);
+            }
             let line = |(time, source, line): (i64, usize, String)| {
                 let LogSource { pod, container, .. } = &query.sources[source];
                 map! { "time" => nanos(start, time), "pod" => pod.as_str(), "container" => container.as_str(), "line" => line }
@@ -35,9 +39,9 @@ pub(super) fn answer(cluster: &mut Cluster, query: &LogQuery, at: i64, mask: &dy
             Ok(counted.collect::<Vec<_>>().into())
         }
         LogAnswer::Save(save) => {
-            let mut file = LogFile::begin(save)?;
+            let mut file = LogFile::begin(save, mask)?;
             for (time, source, line) in found {
-                file.line(&nanos(start, time), &query.sources[source], mask(line))?;
+                file.line(&nanos(start, time), (source, &query.sources[source]), line)?;
             }
             file.finish()
         }

@@ -14,6 +14,7 @@ use crate::map;
 use crate::model::operation::{LogAnswer, LogQuery, LogSource, Since};
 use crate::model::{Failure, Kind, ResourceKind, Value};
 use crate::platform::Cx;
+use crate::platform::masking;
 use crate::platform::save::LogFile;
 
 /// So many logs can be merged: all of them are open at the same time.
@@ -43,10 +44,10 @@ impl Kubernetes {
         let merged = async {
             match &query.answer {
                 LogAnswer::Save(save) => {
-                    let mut file = LogFile::begin(save)?;
+                    let mut file = LogFile::begin(save, cx.mask)?;
                     merge(receivers, |source, line| {
                         let time = shown(line.at);
-                        file.line(&time, &query.sources[source], (cx.mask)(line.into_text(cx.mask)))
+                        file.line(&time, (source, &query.sources[source]), line.into_text(cx.mask))
                     })
                     .await?;
                     Ok((Vec::new(), Some(file)))
@@ -60,10 +61,13 @@ impl Kubernetes {
             // Only now no stream has broken off.
             return file.finish();
         }
-        let line = |(source, line): (usize, Line)| {
+        let mut lines: Vec<_> = lines.into_iter().map(|(source, line)| (source, shown(line.at), line.into_text(cx.mask))).collect();
+        for log in 0..query.sources.len() {
+            masking::lines(lines.iter_mut().filter(|(source, ..)| *source == log).map(|(.., text)| text), cx.mask);
+        }
+        let line = |(source, time, text): (usize, String, String)| {
             let LogSource { pod, container, .. } = &query.sources[source];
-            let time = shown(line.at);
-            map! { "time" => time, "pod" => pod.as_str(), "container" => container.as_str(), "line" => line.into_text(cx.mask) }
+            map! { "time" => time, "pod" => pod.as_str(), "container" => container.as_str(), "line" => text }
         };
         Ok(lines.into_iter().map(line).collect::<Vec<_>>().into())
     }
