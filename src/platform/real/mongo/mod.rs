@@ -101,16 +101,22 @@ fn place(handle: &Handle, mut document: Document) -> Result<(Handle, Document, S
     Ok((handle, document, verb))
 }
 
+/// What came between a command and its end, by the error's code; what it had done by then stays (`src/mongo/base/error_codes.yml`).
+fn interrupted(code: i32) -> Option<&'static str> {
+    match code {
+        91 | 11600 => Some("the server went down after the command was sent"),
+        189 | 11602 => Some("the server stepped down after the command was sent"),
+        50 | 64 | 262 => Some("the server stopped waiting"),
+        11601 => Some("the command was interrupted on the server"),
+        _ => None,
+    }
+}
+
 /// The failure of a command that may change something. What a server says of a command with secrets may be made of them.
 fn changed(name: &str, verb: &str, error: &Error, hides: bool) -> Failure {
     match &*error.kind {
-        ErrorKind::Command(refused) if matches!(refused.code, 91 | 11600) => {
-            failures::in_doubt(format!("mongo `{name}`: {verb}: the server went down after the command was sent ({})", refused.code))
-                .on(name)
-        }
-        ErrorKind::Command(refused) if refused.code == 64 || refused.code == 50 => {
-            failures::in_doubt(format!("mongo `{name}`: {verb}: the server stopped waiting ({} {})", refused.code, refused.code_name))
-                .on(name)
+        ErrorKind::Command(refused) if let Some(why) = interrupted(refused.code) => {
+            failures::in_doubt(format!("mongo `{name}`: {verb}: {why} ({} {})", refused.code, refused.code_name)).on(name)
         }
         ErrorKind::Command(refused) if hides => failures::mongo(
             name,

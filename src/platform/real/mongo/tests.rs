@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
 
-use super::gives_cursor;
+use super::{gives_cursor, interrupted};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::model::{Failure, Kind, Read, Value};
 use crate::platform::real::Real;
@@ -122,4 +122,15 @@ fn one_server_that_must_not_be_connected_to_refuses_the_whole_url() {
 fn cursors_are_known_by_their_commands() {
     assert!(gives_cursor("find", &doc! { "find": "c" }) && gives_cursor("aggregate", &doc! { "aggregate": "c" }));
     assert!(!gives_cursor("aggregate", &doc! { "aggregate": "c", "explain": true }) && !gives_cursor("count", &doc! { "count": "c" }));
+}
+
+#[test]
+fn a_command_that_the_server_broke_off_may_have_done_something() {
+    for code in [50, 64, 91, 189, 262, 11600, 11601, 11602] {
+        assert!(interrupted(code).is_some(), "{code}");
+    }
+    // Refused before anything was done: not the primary, a duplicate key, a conflict of a write that was rolled back.
+    for code in [10107, 11000, 112, 13435] {
+        assert_eq!(interrupted(code), None, "{code}");
+    }
 }
