@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::ledger::Found;
 use super::mask::{seal_kubernetes, secrets_in};
 use super::pipeline::{Mode, Pipeline};
-use super::ui::{Event, Ui};
+use super::ui::Ui;
 use crate::config::{Config, Environment};
 use crate::journal::entry::{self, Entry};
+use crate::model::spec::Args;
 use crate::model::{Call, Failure, Kind, Provenance, Read, Tier, Value, duration};
 use crate::platform::{self, Clock};
 
@@ -18,6 +19,8 @@ pub struct Cx<'a> {
     pipeline: &'a Pipeline,
     call: &'a Call,
     started: Duration,
+    /// The call's own `timeout`, if it has one.
+    timeout: Option<Duration>,
     provenance: Cell<Provenance>,
 }
 
@@ -31,7 +34,12 @@ pub enum Look {
 
 impl<'a> Cx<'a> {
     pub(super) fn new(pipeline: &'a Pipeline, call: &'a Call, started: Duration) -> Self {
-        Self { pipeline, call, started, provenance: Cell::default() }
+        Self { pipeline, call, started, timeout: None, provenance: Cell::default() }
+    }
+
+    /// Lets no look-up last longer than the call may.
+    pub(super) fn within(self, args: &Args) -> Self {
+        Self { timeout: args.timeout(), ..self }
     }
 
     /// Performs one read; the answer is masked.
@@ -106,8 +114,7 @@ impl<'a> Cx<'a> {
 
     /// Says what the call is waiting for.
     pub fn progress(&self, text: &str) {
-        let waited = self.clock().elapsed().saturating_sub(self.started);
-        self.pipeline.ui.event(&Event::Waiting(self.call, text, waited));
+        self.pipeline.waiting(self.call, text, self.started);
     }
 
     /// Puts something that a person should know on record.
@@ -208,6 +215,7 @@ impl<'a> Cx<'a> {
             self.pipeline.learn();
             self.pipeline.masker.text(text)
         };
-        work(&platform::Cx { cancel: self.pipeline.latch.cancel(), progress: &progress, mask: &mask })
+        let patience = self.timeout.unwrap_or(Duration::MAX);
+        work(&platform::Cx { cancel: self.pipeline.latch.cancel(), progress: &progress, mask: &mask, patience })
     }
 }

@@ -90,7 +90,7 @@ impl Pipeline {
             Ok(None) => match (function.body, self.bind(function, &call, values)) {
                 (_, Err(failure)) => self.ended(function, &call, started, Provenance::Live, Err(failure)),
                 (Body::Act(reading, plan, shape), Ok(args)) => {
-                    let cx = Cx::new(self, &call, started);
+                    let cx = Cx::new(self, &call, started).within(&args);
                     match reading(&args, &cx).transpose() {
                         None => self.change(function, &call, &args, (plan, shape), &cx, started),
                         Some(result) => {
@@ -100,10 +100,10 @@ impl Pipeline {
                     }
                 }
                 (Body::Change(plan, shape) | Body::Notify(plan, shape), Ok(args)) => {
-                    self.change(function, &call, &args, (plan, shape), &Cx::new(self, &call, started), started)
+                    self.change(function, &call, &args, (plan, shape), &Cx::new(self, &call, started).within(&args), started)
                 }
                 (body, Ok(args)) => {
-                    let cx = Cx::new(self, &call, started);
+                    let cx = Cx::new(self, &call, started).within(&args);
                     let result = match body {
                         Body::Pure(compute) => self.computed(compute, &args),
                         Body::Local(run) | Body::Output(run) | Body::Read(run) => run(&args, &cx),

@@ -600,6 +600,12 @@ impl Args {
         self.option_str(key).and_then(|text| duration::parse(text).ok())
     }
 
+    /// The call's own longest wait; none of a function without such an option.
+    pub fn timeout(&self) -> Option<std::time::Duration> {
+        let has = self.spec.options.iter().any(|option| option.name == "timeout");
+        if has { self.option_duration("timeout") } else { None }
+    }
+
     /// An option as a moment.
     pub fn option_since(&self, key: &str) -> Option<Since> {
         self.option_str(key).and_then(since)

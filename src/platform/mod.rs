@@ -26,6 +26,8 @@ pub mod slack;
 pub mod status;
 pub mod world;
 
+use std::time::Duration;
+
 use crate::config::Environment;
 use crate::model::{Answer, Failure, Prepared, Read, Secret, Value, Write};
 
@@ -43,12 +45,14 @@ pub struct Cx<'a> {
     pub progress: &'a dyn Fn(&str),
     /// Masks the secrets in a text that goes to a file and not through the pipeline.
     pub mask: &'a dyn Fn(String) -> String,
+    /// The longest wait that the call's own `timeout` leaves to each of its reads.
+    pub patience: Duration,
 }
 
 impl<'a> Cx<'a> {
     /// An operation of nobody's run: it says nothing, and knows no secret.
     pub fn quiet(cancel: &'a Cancel) -> Self {
-        Self { cancel, progress: &|_| {}, mask: &|text| text }
+        Self { cancel, progress: &|_| {}, mask: &|text| text, patience: Duration::MAX }
     }
 }
 

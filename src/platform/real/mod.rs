@@ -181,12 +181,12 @@ impl Real {
     }
 
     /// The wait that is enforced around a read; health checks and connections report their own timeout as an answer.
-    fn limit(op: &Read) -> Duration {
+    fn limit(op: &Read, cx: &Cx<'_>) -> Duration {
         match op {
             Read::Health(_) | Read::Tcp(_) => op.timeout().saturating_add(Duration::from_secs(5)),
             // It ends by itself, and takes its children along.
             Read::Command(command) => command.run.timeout.saturating_add(Duration::from_secs(10)),
-            _ => op.timeout(),
+            _ => op.timeout().min(cx.patience),
         }
     }
 }
@@ -196,14 +196,14 @@ impl Observe for Real {
         if let Read::Command(command) = op {
             return self.runtime.block_until_done(self.command(command, Doubt::OnlyReads, cx)).map(Answer::live);
         }
-        self.runtime.block(cx, Self::limit(op), || what(op), self.perform(op, cx)).map(Answer::live)
+        self.runtime.block(cx, Self::limit(op, cx), || what(op), self.perform(op, cx)).map(Answer::live)
     }
 
     fn read_all(&self, ops: &[Read], cx: &Cx<'_>) -> Vec<Result<Answer, Failure>> {
         let mut answers: Vec<Result<Answer, Failure>> = ops.iter().map(|_| Err(cancelled())).collect();
         let work = async {
             let mut reads = futures::stream::iter(ops.iter().enumerate())
-                .map(async |(i, op)| (i, runtime::within(Self::limit(op), || what(op), self.perform(op, cx)).await))
+                .map(async |(i, op)| (i, runtime::within(Self::limit(op, cx), || what(op), self.perform(op, cx)).await))
                 .buffer_unordered(CONCURRENT);
             while let Some((i, answer)) = reads.next().await {
                 answers[i] = answer.map(Answer::live);

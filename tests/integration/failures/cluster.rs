@@ -1,11 +1,12 @@
 //! Kubernetes: clusters that cannot be reached, are the wrong ones, refuse, or do not know what is asked.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::json;
 
 use super::{failed, fails};
-use crate::support::{Proxy, Real, api_server, changes_in, kubectl, namespace, state_of_api, variable};
+use crate::support::{Proxy, Real, Slot, api_server, changes_in, kubectl, namespace, state_of_api, variable};
 
 /// A kubeconfig whose only user logs in by a shell command.
 fn login(command: &str) -> String {
@@ -62,6 +63,63 @@ fn a_cluster_that_does_not_answer() {
             ("top_pods(#{ timeout: \"300ms\" });", "timeout", "no answer from the pods' metrics within 300ms", hint),
         ],
     );
+    let page = json!({ "status": 200, "body": "<html>log in</html>" });
+    let base = "GET /api/v1/namespaces/default";
+    let portal = Slot::new(&json!({ format!("{base}/pods"): page, format!("{base}/events"): page, format!("{base}/configmaps/x"): page }));
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: \"http://{}\"}}}}]\n\
+         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: test, context: {{cluster: c, user: u}}}}]\n",
+        portal.address
+    );
+    let project = Real::in_namespace("default").kubeconfig(&kubeconfig).project();
+    for script in ["pods();", "events();", "get(\"configmap/x\");", "describe(\"configmap/x\");", "label(\"configmap/x\", #{ a: \"b\" });"]
+    {
+        fails(&project, &[(script, "unavailable", " is no JSON (line 1, column 1)", "a proxy on the way may have answered in its place")]);
+    }
+}
+
+/// Calls of a cluster; `O` stands for their options.
+const ASKING: &[&str] = &[
+    r#"annotate("deployment/api", #{ a: "b" }, O)"#,
+    r#"cordon("node-1", O)"#,
+    r#"delete("configmap/x", O)"#,
+    r#"describe("deployment/api", O)"#,
+    r#"drain("node-1", O)"#,
+    r#"events("deployment/api", O)"#,
+    r#"exec("pod/x", ["true"], O)"#,
+    r#"label("deployment/api", #{ a: "b" }, O)"#,
+    r#"logs("deployment/api", O)"#,
+    r#"nodes(O)"#,
+    r#"patch("deployment/api", #{ a: "b" }, O)"#,
+    r#"pods("api", O)"#,
+    r#"restart("deployment/api", O)"#,
+    r#"rollout_undo("deployment/api", O)"#,
+    r#"scale("deployment/api", 2, O)"#,
+    r#"top_nodes(O)"#,
+    r#"top_pods(O)"#,
+    r#"uncordon("node-1", O)"#,
+    r#"wait_ready("deployment/api", O)"#,
+];
+
+#[test]
+fn a_call_waits_for_a_silent_cluster_no_longer_than_it_says() {
+    use runbook::model::spec::Group;
+    let of_cluster = |group: Group| matches!(group, Group::Workloads | Group::Nodes | Group::Configuration);
+    let specs = runbook::host::FUNCTIONS.iter().map(|function| &function.spec).filter(|spec| of_cluster(spec.group));
+    let limited = specs.filter(|spec| spec.options.iter().any(|option| option.name == "timeout")).map(|spec| spec.name);
+    let asked = ASKING.iter().map(|call| call.split('(').next().unwrap());
+    assert_eq!(limited.collect::<BTreeSet<_>>(), asked.collect::<BTreeSet<_>>());
+    let silent = Proxy::new(&api_server(), &json!({ "mode": "hang" }));
+    let project = Real::new("default").through(&silent).project();
+    let calls = ASKING.iter().map(|call| call.replace('O', "#{ timeout: \"200ms\" }"));
+    let script: String = calls.map(|call| format!("try {{ {call}; }} catch (failure) {{ note(failure.kind); }}\n")).collect();
+    let ran = project.really(&script).status(0);
+    let lines: Vec<_> = ran.journaled("call").into_iter().filter(|line| line["function"] != "note").collect();
+    assert_eq!(lines.len(), ASKING.len(), "{ran}");
+    for line in lines {
+        let (kind, ms) = (line["failure"]["kind"].as_str(), line["ms"].as_f64().unwrap());
+        assert!(kind == Some("timeout") && ms < 2_000.0, "{line}");
+    }
 }
 
 #[test]

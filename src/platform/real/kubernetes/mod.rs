@@ -232,8 +232,8 @@ impl Kubernetes {
 /// A JSON answer as a value.
 fn parsed(bytes: &[u8], target: &str) -> Result<Value, Failure> {
     open::parse(bytes).map_err(|e| {
-        Failure::new(Kind::Failed, format!("the answer about {target} is no JSON (line {}, column {})", e.line(), e.column()))
-            .hint("is this a Kubernetes API server?")
+        Failure::new(Kind::Unavailable, format!("the answer about {target} is no JSON (line {}, column {})", e.line(), e.column()))
+            .hint("is this a Kubernetes API server? a proxy on the way may have answered in its place")
     })
 }
 
