@@ -47,6 +47,10 @@ pub(super) fn forms_of(text: &str) -> Vec<String> {
             }
         }
     }
+    // Our own lines that say the same by hand quote for a shell, and for SQL.
+    let quoted = |quote: &str| forms.iter().filter(|form| form.contains('\'')).map(|form| form.replace('\'', quote)).collect::<Vec<_>>();
+    let quoted = [r"'\''", "''", r"\'"].map(quoted).concat();
+    forms.extend(quoted);
     forms.retain(|form| form.len() >= SHORTEST);
     forms
 }

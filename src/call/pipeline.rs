@@ -298,6 +298,8 @@ impl Pipeline {
         started: Duration,
         result: Result<Value, Failure>,
     ) -> Result<Value, Failure> {
+        // What closures answer holds what the script itself holds.
+        let result = result.map(|value| self.masker.value(value));
         let result = self.ended(function, call, started, Provenance::Live, result);
         self.finish(call, started, result)
     }
@@ -305,7 +307,7 @@ impl Pipeline {
     /// Says what an opened call is waiting for.
     pub fn waiting(&self, call: &Call, what: &str, started: Duration) {
         let waited = self.platform.clock().elapsed().saturating_sub(started);
-        self.ui.event(&Event::Waiting(call, what, waited));
+        self.ui.event(&Event::Waiting(call, &self.masker.text(what.to_owned()), waited));
     }
 
     /// Takes back the changes of a step, by its number, by their recorded inverses, newest first, through all of the pipeline.
@@ -526,6 +528,7 @@ impl Pipeline {
     }
 
     fn found(&self, sort: Found, id: CallId, at: &Position, message: String) {
+        let message = self.masker.text(message);
         let finding = Finding { finding: sort, id, message, file: at.file.to_string(), line: at.line };
         let line = entry::Finding {
             finding: sort.name().into(),

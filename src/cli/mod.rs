@@ -4,6 +4,7 @@ pub mod check;
 pub mod complete;
 pub mod diagnostics;
 pub mod doctor;
+mod fault;
 pub mod functions;
 pub mod log;
 pub mod reference;
@@ -101,6 +102,7 @@ struct LogCommand {
 
 /// The whole command: parses, runs, answers the exit code.
 pub fn main() -> ExitCode {
+    fault::tell();
     complete::answer(Cli::command);
     let cli = Cli::try_parse().unwrap_or_else(|error| nearest(error).exit());
     // The main thread's stack belongs to the shell's limits; scripts are evaluated on one of a known size.

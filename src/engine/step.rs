@@ -150,7 +150,7 @@ fn run(
     }
     match result {
         Err(error) if options.goes_on && shared.pipeline.latch.check().is_ok() => {
-            let failure = failure::of(&error);
+            let failure = pipeline.masker.failure(failure::of(&error));
             shared.passed_failures.lock().unwrap_or_else(PoisonError::into_inner).push((title.to_string(), failure));
             Ok(Dynamic::UNIT)
         }

@@ -12,9 +12,9 @@ const PATIENCE: usize = 100;
 pub(super) fn question(cx: &Cx<'_>, text: &str, details: &[&str], choices: String) -> Question {
     Question {
         environment: cx.environment().name.clone(),
-        text: text::one_line(text).into_owned(),
-        details: details.iter().map(|line| (*line).to_owned()).collect(),
-        choices,
+        text: text::one_line(&cx.masked(text.to_owned())).into_owned(),
+        details: details.iter().map(|line| cx.masked((*line).to_owned())).collect(),
+        choices: cx.masked(choices),
     }
 }
 
@@ -38,7 +38,8 @@ pub(super) fn answered<T>(
             Ok(answer) => return Ok((answer, operator)),
             Err(failure) => {
                 question.details.truncate(details);
-                question.details.push(failure.hint.map_or(failure.message.clone(), |hint| format!("{}; {hint}", failure.message)));
+                let told = failure.hint.map_or(failure.message.clone(), |hint| format!("{}; {hint}", failure.message));
+                question.details.push(cx.masked(told));
             }
         }
     }

@@ -31,6 +31,7 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("configmap", r#"configmap("leaky")"#),
     ("confirm", r#"confirm("confirm", raw)"#),
+    ("confirm", r#"confirm("unanswered", raw)"#),
     ("cordon", "cordon(raw)"),
     ("delete", r#"delete("configmap/" + raw)"#),
     ("describe", r#"describe("configmap/leaky")"#),
@@ -85,6 +86,7 @@ const ROWS: &[(&str, &str)] = &[
     ("redis", r#"redis("redis", ["GET", table])"#),
     ("redis", r#"redis("redis", [raw])"#),
     ("restart", "restart(raw)"),
+    ("retry", "retry(|| throw raw, #{ times: 1, any: true, assume: #{ a: raw } })"),
     ("retry", "retry(|| throw raw, #{ times: 2, delay: \"1ms\" })"),
     ("rollout_status", "rollout_status(raw)"),
     ("rollout_undo", "rollout_undo(raw)"),
@@ -113,7 +115,9 @@ const ROWS: &[(&str, &str)] = &[
     ("uncordon", "uncordon(raw)"),
     ("uuid", "uuid(raw)"),
     ("wait_ready", "wait_ready(raw)"),
-    ("wait_until", "wait_until(|| throw raw, #{ timeout: \"20ms\", every: \"5ms\" })"),
+    ("wait_until", "wait_until(|| throw raw, #{ timeout: \"20ms\", interval: \"5ms\" })"),
+    ("wait_until", "wait_until(|| false, #{ message: raw, timeout: \"20ms\", interval: \"5ms\" })"),
+    ("watch", "watch(|| [#{ name: raw, n: 1 }], #{ times: 1 })"),
     ("watch", "watch(|| throw raw, #{ times: 1 })"),
 ];
 
@@ -159,7 +163,7 @@ fn every_function_meets_the_canaries_and_shows_keeps_and_sends_none() {
              catch (failure) {{ show(failure); note(`{function}: ${{failure}}`); }}\n"
         ));
     }
-    script.push_str("abort(raw);\n");
+    script.push_str("step \"Goes on\" #{ on_error: \"continue\" } { throw raw; }\nabort(raw);\n");
     let project = project.script("x.rhai", &script);
     let answers = [format!("ask={KEY}"), "confirm=yes".to_owned(), format!("manual=yes {KEY}")];
     let answers: Vec<&str> = answers.iter().flat_map(|answer| ["--answer", answer]).collect();

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::failed;
 use crate::support::{Hook, Project, Ran, Real, Slot, namespace, variable};
 
-/// Written down by somebody who wanted it to be found: quotes, slashes, markup, a letter that is not ASCII.
-pub(super) const KEY: &str = "Canary/1 <K>&\"ü+key";
+/// Written down by somebody who wanted it to be found: quotes of both kinds, slashes, markup, a letter that is not ASCII.
+pub(super) const KEY: &str = "Canary/1'<K>&\"ü+key";
 /// In a Kubernetes secret.
 pub(super) const TOKEN: &str = "canary-token-of-kubernetes-2";
 /// In the path of a webhook's address.
@@ -24,7 +24,11 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
     let json = serde_json::to_string(secret).unwrap();
     let url: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let (base64, url_safe) = (STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret));
-    vec![secret.to_owned(), json.trim_matches('"').to_owned(), url.replace('+', "%20"), url, base64, url_safe, hex.to_uppercase(), hex]
+    // Without its own quotes only: a secret may end in one.
+    let json = json[1..json.len() - 1].to_owned();
+    let quoted = [secret, &json].map(|text| text.replace('\'', r"'\''"));
+    let all = [secret.to_owned(), json, url.replace('+', "%20"), url, base64, url_safe, hex.to_uppercase(), hex];
+    all.into_iter().chain(quoted).collect()
 }
 
 /// Every form of both secrets, as a service might print them.
@@ -226,7 +230,8 @@ fn a_secret_that_cannot_be_opened_says_which_and_the_rest_goes_on() {
 /// A pod whose log is what should not be known, in the namespace of a project.
 pub(super) fn talkative_pod(project: &Project, name: &str) {
     let (namespace, file) = (namespace(name), project.outside().join("pod.log"));
-    let lines = [all_forms(), format!("{} {KEY}", "x".repeat(65_500)), TOKEN.to_owned()];
+    let (begun, ended) = TOKEN.split_at(TOKEN.len() / 2);
+    let lines = [all_forms(), format!("{} {KEY}", "x".repeat(65_500)), TOKEN.to_owned(), begun.to_owned(), ended.to_owned()];
     let lines: String = lines.iter().map(|line| format!("2026-11-23T00:00:00.000000000Z stdout F {line}\n")).collect();
     fs::write(&file, lines).unwrap();
     project.apply(&format!(
@@ -261,7 +266,9 @@ fn programs_get_secrets_by_input_and_environment_and_nobody_sees_them() {
     nowhere(&ran, &hook);
     let saved = fs::read_dir(project.root()).unwrap().flatten().find(|file| file.file_name().to_string_lossy().starts_with("kept-"));
     let saved = fs::read_to_string(saved.unwrap().path()).unwrap();
-    assert_eq!(saved.lines().count(), 3);
+    assert_eq!(saved.lines().count(), 5);
+    let broken = &TOKEN[TOKEN.len() / 2..];
+    assert!(!saved.contains(broken) && !ran.out.contains(broken) && !ran.err.contains(broken), "{saved}\n{ran}");
     assert!(saved.starts_with("[pod/runner/runner] 2026-11-23T00:00:00.000000000Z *** ***"), "{saved}");
     for form in [forms(KEY), forms(TOKEN)].concat() {
         assert!(!saved.contains(&form), "{form:?} was saved");
