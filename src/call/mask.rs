@@ -5,12 +5,12 @@ use std::ops::{Bound, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use sha2::{Digest, Sha256};
 
 use super::broken::Breaks;
 use super::forms::{forms_of, parts};
 use super::long::Index;
+use super::short::Short;
 use crate::model::{Failure, Key, Map, Prepared, Secret, Value, text};
 use crate::platform::objects::seal_secret;
 
@@ -67,8 +67,8 @@ impl Known {
 
 /// Finds the forms of all secrets.
 struct Finder {
-    automaton: Option<AhoCorasick>,
-    index: Option<Index>,
+    short: Option<Short>,
+    long: Option<Index>,
 }
 
 impl Masker {
@@ -103,14 +103,14 @@ impl Masker {
         if (known.short.len(), known.long.len()) == before {
             return;
         }
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(known.short.iter());
+        let built = Short::new(&known.short);
         if built.is_err() {
             // Whatever an automaton cannot be built of, the index holds.
             known.long.extend(std::mem::take(&mut known.short).into_iter().map(Arc::from));
         }
-        let automaton = built.ok().filter(|_| !known.short.is_empty());
-        let index = (!known.long.is_empty()).then(|| Index::new(&known.long));
-        *self.finder.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Finder { automaton, index }));
+        let short = built.ok().filter(|_| !known.short.is_empty());
+        let long = (!known.long.is_empty()).then(|| Index::new(&known.long));
+        *self.finder.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Finder { short, long }));
         self.any.store(true, Ordering::Release);
     }
 
@@ -224,8 +224,8 @@ pub(super) fn holds(value: &Value, test: &dyn Fn(&str) -> bool) -> bool {
 
 impl Finder {
     fn is_match(&self, text: &str) -> bool {
-        let short = |text: &str| self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text));
-        let long = |text: &str| self.index.as_ref().is_some_and(|index| index.find(text).next().is_some());
+        let short = |text: &str| self.short.as_ref().is_some_and(|short| short.is_match(text));
+        let long = |text: &str| self.long.as_ref().is_some_and(|long| long.find(text).next().is_some());
         Breaks::of(text).map(|breaks| breaks.removed(text)).any(|text| short(&text) || long(&text))
     }
 
@@ -234,9 +234,8 @@ impl Finder {
         let mut found = Vec::new();
         for breaks in Breaks::of(text) {
             let whole = breaks.removed(text);
-            let short = self.automaton.iter().flat_map(|automaton| automaton.find_iter(&*whole)).map(|found| found.range());
-            found.extend(breaks.restored(text, short.collect()));
-            found.extend(breaks.restored(text, self.index.iter().flat_map(|index| index.find(&whole)).collect()));
+            found.extend(breaks.restored(text, self.short.iter().flat_map(|short| short.find(&whole)).collect()));
+            found.extend(breaks.restored(text, self.long.iter().flat_map(|long| long.find(&whole)).collect()));
         }
         found.sort_by_key(|range| range.start);
         found.dedup_by(|next, last| {

@@ -14,6 +14,7 @@ pub mod mask;
 pub mod pipeline;
 pub mod policy;
 mod record;
+mod short;
 pub mod ui;
 
 pub use context::{Cx, Look};

@@ -14,11 +14,11 @@ struct Case {
     call: &'static str,
     object: &'static str,
     /// Whether the line for a shell can say it: what a secret is to hold stands in no line.
-    pasted: bool,
+    said: bool,
 }
 
 const fn case(call: &'static str, object: &'static str) -> Case {
-    Case { call, object, pasted: true }
+    Case { call, object, said: true }
 }
 
 const CASES: [Case; 12] = [
@@ -37,7 +37,7 @@ const CASES: [Case; 12] = [
         "configmap/settings",
     ),
     case("patch(\"service/api\", #{ spec: #{ ports: [#{ port: 81, name: \"more\" }, #{ port: 80, name: \"web\" }] } })", "service/api"),
-    Case { call: "patch(\"secret/login\", #{ stringData: #{ password: \"an0ther-passw0rd\" } })", object: "secret/login", pasted: false },
+    Case { call: "patch(\"secret/login\", #{ stringData: #{ password: \"an0ther-passw0rd\" } })", object: "secret/login", said: false },
     case("label(\"configmap/settings\", #{ \"example.com/tier\": \"back\", app: () })", "configmap/settings"),
     case("annotate(\"configmap/settings\", #{ why: \"it's so\", note: \"b\" }, #{ overwrite: true })", "configmap/settings"),
     case("rollout_undo(\"deployment/undone\")", "deployment/undone"),
@@ -129,10 +129,7 @@ fn twins(name: &str) -> (Project, String, String) {
 #[test]
 fn what_is_rehearsed_is_what_is_done_and_taken_back_and_said_for_a_shell() {
     let (project, one, two) = twins("objects");
-    let tools = project.outside().join("tools");
-    fs::create_dir(&tools).unwrap();
-    symlink(variable("RUNBOOK_TEST_KUBECTL"), tools.join("kubectl")).unwrap();
-    for Case { call, object, pasted } in CASES {
+    for Case { call, object, said } in CASES {
         let before = state(&one, object);
         assert!(before.is_object(), "{object} is gone before {call}");
 
@@ -149,13 +146,8 @@ fn what_is_rehearsed_is_what_is_done_and_taken_back_and_said_for_a_shell() {
         assert_eq!(state(&one, object), before, "{call} and back\n{ran}");
 
         // The line for a shell does the same as the call, and both what the rehearsal has said.
-        if pasted {
-            let line = planned["equivalent"].as_str().unwrap().replace(&one, &two);
-            let path = format!("{}:/usr/bin:/bin", tools.display());
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &line]).env("PATH", path).env("KUBECONFIG", variable("RUNBOOK_TEST_KUBECONFIG"));
-            let output = shell.output().unwrap();
-            assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+        if said {
+            pasted(&project, &planned["equivalent"].as_str().unwrap().replace(&one, &two));
         } else {
             let second = call.strip_suffix(')').map(|call| format!("{call}, #{{ namespace: {two:?} }});")).unwrap();
             run(&project, &second, &[]).status(0);
@@ -266,11 +258,16 @@ fn a_drain_waits_for_disruption_budgets_and_leaves_the_pods_of_daemonsets() {
     );
     let rehearsed = project.rehearsed_really(&script).status(0).stderr_has("note: 2 [] would_change");
     assert_eq!((on(&first).matches("web").count(), rehearsed.outcomes().len()), (2, 3), "{rehearsed}");
+    let told = |intents: &[Value]| -> Vec<(Value, Value)> {
+        intents.iter().map(|intent| (intent["object"].clone(), intent["after"].clone())).collect()
+    };
+    let foretold = told(&rehearsed.journaled("intent"));
 
     let ran = project.really(&script).status(0).stderr_has("note: 2 [] changed");
     assert_eq!((on(&first).as_str(), on(&second).matches("web").count()), ("agent", 2), "{ran}");
     let intents = ran.journaled("intent");
     assert_eq!(intents.iter().map(|intent| intent["of"].as_u64()).collect::<Vec<_>>(), [Some(3); 3]);
+    assert_eq!(told(&intents), foretold, "what was to go is what went");
     let audit = fs::read_to_string(variable("RUNBOOK_TEST_AUDIT_LOG")).unwrap();
     let events = audit.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let evictions = events.filter(|event| {
@@ -285,7 +282,106 @@ fn a_drain_waits_for_disruption_budgets_and_leaves_the_pods_of_daemonsets() {
     let again = format!("let done = drain({first:?});\nnote(`${{done.evicted}} ${{done.status}}`);\nuncordon({first:?});");
     project.really(&again).status(0).stderr_has("note: [] unchanged");
     assert_eq!(kubectl(&["get", "node", &first, "-o", "jsonpath={.spec.unschedulable}"]), "");
+
+    // By hand, from the other node back, as a rehearsal says it; the second pod waits for the first one's heir.
+    kubectl(&["-n", &place, "rollout", "status", "deployment/web", "--timeout=40s"]);
+    let rehearsed = run(&project, &format!("drain({second:?});"), &["--dry-run"]).status(0).json();
+    let lines: Vec<&str> = rehearsed["changes"].as_array().unwrap().iter().filter_map(|change| change["equivalent"].as_str()).collect();
+    assert_eq!(lines.len(), 3, "{rehearsed}");
+    for line in lines {
+        pasted(&project, line);
+        kubectl(&["-n", &place, "rollout", "status", "deployment/web", "--timeout=40s"]);
+    }
+    assert_eq!((on(&first).matches("web").count(), on(&second).as_str()), (2, "agent"));
+    assert_eq!(field(&["node", &second], "spec.unschedulable"), Value::Bool(true));
     kubectl(&["delete", "node", &first, &second, "--wait=false"]);
+}
+
+/// The value at a path of an object, as the server has it now.
+fn field(object: &[&str], path: &str) -> Value {
+    let text = kubectl(&[&["get"][..], object, &["-o", "json"]].concat());
+    at(&serde_json::from_str(&text).unwrap(), path).clone()
+}
+
+/// Runs a change's line for a shell.
+fn pasted(project: &Project, line: &str) {
+    let tools = project.outside().join("tools");
+    if !tools.exists() {
+        fs::create_dir(&tools).unwrap();
+        symlink(variable("RUNBOOK_TEST_KUBECTL"), tools.join("kubectl")).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).env("PATH", path).env("KUBECONFIG", variable("RUNBOOK_TEST_KUBECONFIG"));
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_node_is_closed_and_opened_as_rehearsed_and_taken_back_and_said_for_a_shell() {
+    let project = Real::new("closed").project();
+    let place = namespace("closed");
+    let (one, two) = (format!("{place}-a"), format!("{place}-b"));
+    project.apply(&[node(&one, &place), node(&two, &place)].concat());
+    let closed = |name: &str| field(&["node", name], "spec.unschedulable");
+    for (verb, first) in [("cordon", "uncordon"), ("uncordon", "cordon")] {
+        for name in [&one, &two] {
+            kubectl(&[first, name]);
+        }
+        let (before, call) = (closed(&one), format!("{verb}({one:?});"));
+        let ran = run(&project, &call, &["--dry-run"]).status(0);
+        let planned = change(&ran);
+        assert_eq!((&planned["status"], &planned["validated"]), (&"would_change".into(), &true.into()), "{ran}");
+        assert_eq!(closed(&one), before, "the rehearsal of {call}");
+
+        let script = format!("step \"Change\" {{ {call} }}\nstep \"Fail\" {{ check(false, \"no\"); }}");
+        let ran = run(&project, &script, &["--answer", "rollback=yes"]).status(1);
+        assert!(ran.journal().iter().any(|line| line["state"] == "rolled_back"), "{ran}");
+        assert_eq!(closed(&one), before, "{call} and back\n{ran}");
+
+        let ran = run(&project, &call, &[]).status(0);
+        assert_eq!(change(&ran)["status"], "changed", "{ran}");
+        pasted(&project, &planned["equivalent"].as_str().unwrap().replace(&one, &two));
+        assert_eq!((closed(&one), closed(&two)), (planned_value(&planned, "spec.unschedulable"), closed(&one)), "{ran}");
+        assert_ne!(closed(&one), before, "{ran}");
+    }
+    kubectl(&["delete", "node", &one, &two, "--wait=false"]);
+}
+
+/// What a field is to be; a server leaves out what is false.
+fn planned_value(planned: &Value, field: &str) -> Value {
+    let value = planned["after"].get(field).unwrap_or_else(|| panic!("{planned}"));
+    if *value == Value::Bool(false) { Value::Null } else { value.clone() }
+}
+
+#[test]
+fn a_restart_stamps_the_template_as_rehearsed_and_nothing_takes_it_back() {
+    let (project, one, two) = twins("restarted");
+    let stamp = "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]";
+    let stamped = |place: &str| {
+        let mut object = state(place, "deployment/api");
+        let template = object["spec"]["template"]["metadata"].as_object_mut().unwrap();
+        let time = template.remove("annotations").map(|all| at(&all, "[\"kubectl.kubernetes.io/restartedAt\"]").clone());
+        (object, time)
+    };
+    let before = stamped(&one);
+    assert_eq!(before.1, None);
+    let call = "restart(\"deployment/api\");";
+    let planned = change(&run(&project, call, &["--dry-run"]).status(0));
+    assert_eq!((&planned["validated"], stamped(&one)), (&true.into(), before.clone()));
+    let fields: Vec<_> = planned["after"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, [stamp], "{planned}");
+
+    let step = format!("step \"Change\" {{ {call} }}\nstep \"Fail\" {{ check(false, \"no\"); }}");
+    let ran = run(&project, &step, &["--answer", "rollback=yes"]).status(1);
+    let intents = ran.journaled("intent");
+    assert_eq!((intents.len(), &intents[0]["inverse"]), (1, &Value::Null), "{ran}");
+    pasted(&project, &planned["equivalent"].as_str().unwrap().replace(&one, &two));
+    let (by_call, by_hand) = (stamped(&one), stamped(&two));
+    assert_eq!((&by_call.0, &by_hand.0), (&before.0, &before.0), "nothing but the stamp");
+    assert_eq!(by_call.1.as_ref(), Some(&intents[0]["after"][stamp]), "{ran}");
+    let is_time = |time: Option<Value>| time.and_then(|time| time.as_str().map(|time| time.starts_with("20"))) == Some(true);
+    assert!(is_time(by_call.1) && is_time(by_hand.1) && is_time(planned["after"].get(stamp).cloned()), "{planned}");
 }
 
 #[test]

@@ -289,6 +289,44 @@ fn a_statement_counts_what_it_is_about_and_psql_says_the_same() {
     psql(&format!("DROP TABLE {table}"));
 }
 
+#[test]
+fn a_command_counts_what_it_is_about_and_nothing_takes_it_back() {
+    let (project, name) = (project(), own("counted"));
+    let make = format!(
+        "mongo_execute(\"mongodb\", #{{ insert: {name:?}, documents: [#{{ n: 1 }}, #{{ n: 2 }}, #{{ n: 3 }}, #{{ n: 4 }}] }});"
+    );
+    project.really(&make).status(0);
+    let count = |filter: &str| {
+        let ran = project.really(&format!("note(`has ${{mongo(\"mongodb\", #{{ count: {name:?}, query: {filter} }})}}`);")).status(0);
+        ran.err.split("note: has ").nth(1).unwrap().trim().parse::<i64>().unwrap()
+    };
+    for (command, left, (before, after)) in [
+        (
+            format!("#{{ update: {name:?}, updates: [#{{ q: #{{ n: #{{ \"$gt\": 2 }} }}, u: #{{ \"$set\": #{{ big: true }} }}, multi: true }}] }}"),
+            ("#{ big: true }", 2),
+            (json!({ "matching": 2 }), json!({ "command": "update", "matching": "changed" })),
+        ),
+        (
+            format!("#{{ delete: {name:?}, deletes: [#{{ q: #{{ n: #{{ \"$gt\": 1 }} }}, limit: 0 }}] }}"),
+            ("#{}", 1),
+            (json!({ "matching": 3 }), json!({ "command": "delete", "matching": 0 })),
+        ),
+    ] {
+        let call = format!("mongo_execute(\"mongodb\", {command});");
+        let was = count(left.0);
+        let planned = summary(&project, &call, &["--dry-run"])["changes"][0].clone();
+        assert_eq!((&planned["before"], &planned["after"]), (&before, &after), "{planned}");
+        assert!(planned["remarks"].to_string().contains("nothing takes it back"), "{planned}");
+        assert_eq!(count(left.0), was, "the rehearsal of {call}");
+        let step = format!("step \"Change\" {{ {call} abort(\"back\"); }}");
+        let ran = project.clone().script("x.rhai", &step).run(["run", "x.rhai", "--answer", "rollback=yes"]).status(1);
+        let intents = ran.journaled("intent");
+        assert_eq!((intents.len(), &intents[0]["inverse"], &intents[0]["after"]), (1, &Value::Null, &after), "{ran}");
+        assert_eq!(count(left.0), left.1, "{call}\n{ran}");
+    }
+    project.really(&format!("mongo_execute(\"mongodb\", #{{ drop: {name:?} }});")).status(0);
+}
+
 const CANARY: &str = "Canary/7 <D>&'ü\"key";
 
 #[test]

@@ -221,7 +221,7 @@ fn connecting(name: &str, host: &str, port: u16, timeout: Duration, error: &Redi
     if error.is_timeout() {
         return address::silent(name, host, port, timeout);
     }
-    if error.is_io_error() {
+    if error.is_io_error() || error.kind() == ErrorKind::Parse {
         return failures::unreachable(name, &format!("{host}:{port}"), &short(error));
     }
     match failure(name, "AUTH", error) {
@@ -295,6 +295,9 @@ fn short(error: &RedisError) -> String {
     if error.is_connection_dropped() {
         return "connection closed".into();
     }
+    if error.kind() == ErrorKind::Parse {
+        return "what answered is no reply of Redis".into();
+    }
     error.to_string()
 }
 
@@ -323,7 +326,7 @@ fn failure(name: &str, verb: &str, error: &RedisError) -> Failure {
         )
         | (_, "BUSY") => made(Kind::Unavailable, "try again later"),
         (ErrorKind::Io, _) if error.is_timeout() => made(Kind::Timeout, "give it longer with `timeout:`"),
-        (ErrorKind::Io, _) => made(Kind::Unavailable, "does it run, and is it reachable from here?"),
+        (ErrorKind::Io | ErrorKind::Parse, _) => made(Kind::Unavailable, "does it run, and is it reachable from here?"),
         _ => failures::redis(name, verb, &said),
     }
 }

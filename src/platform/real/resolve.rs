@@ -54,6 +54,8 @@ mod tests {
         assert!(resolve("localhost", 80).await.is_ok());
         assert!(matches!(resolve("169.254.169.254", 80).await, Err(Refusal::Forbidden(..))));
         assert!(matches!(resolve("[fe80::1]", 80).await, Err(Refusal::Forbidden(..))));
+        // No address to Rust, but to a resolver.
+        assert!(matches!(resolve("0xA9FEA9FE", 80).await, Err(Refusal::Forbidden(..))));
         assert!(matches!(resolve("no-such-name.invalid", 80).await, Err(Refusal::Unknown(_))));
     }
 }

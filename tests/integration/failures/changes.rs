@@ -97,6 +97,39 @@ fn a_server_that_hangs_after_the_request_is_in_doubt_and_one_that_hangs_before_i
     psql(&format!("DROP TABLE {table}"));
 }
 
+#[test]
+fn what_nobody_confirms_is_sent_to_no_database() {
+    let name = own("unconfirmed");
+    psql(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} (n int); INSERT INTO {name} VALUES (1)"));
+    redis_cli(&["SET", &name, "kept"]);
+    direct().really(&format!("mongo_execute(\"mongodb\", #{{ insert: {name:?}, documents: [#{{ n: 1 }}] }});")).status(0);
+    let address = |name: &str| variable(&format!("RUNBOOK_TEST_{name}"));
+    let guarded = Real::new("default").line("protected = true");
+    let guarded = guarded.postgres(&address("POSTGRES")).redis(&address("REDIS")).mongo(&address("MONGO")).project();
+    for (target, script, severe) in [
+        ("postgres", format!("sql_execute(\"postgres\", \"DELETE FROM {name} WHERE n = 1\");"), false),
+        ("postgres", format!("sql_execute(\"postgres\", \"DELETE FROM {name}\");"), true),
+        ("postgres", format!("sql_execute(\"postgres\", \"DROP TABLE {name}\");"), true),
+        ("mongodb", format!("mongo_execute(\"mongodb\", #{{ delete: {name:?}, deletes: [#{{ q: #{{ n: 1 }}, limit: 1 }}] }});"), false),
+        ("mongodb", format!("mongo_execute(\"mongodb\", #{{ drop: {name:?} }});"), true),
+        ("redis", format!("redis_execute(\"redis\", [\"SET\", {name:?}, \"gone\"]);"), false),
+        ("redis", "redis_execute(\"redis\", [\"FLUSHALL\"]);".to_owned(), true),
+    ] {
+        // A severe change is not to be had for a `--yes`, nor for the yes to another target.
+        let flags: &[&str] = if severe { &["--yes", "--confirm", "other"] } else { &["--confirm", target] };
+        let hint = if severe { format!("or pass --confirm {target}") } else { "or pass --yes".to_owned() };
+        let ran = guarded.clone().script("x.rhai", &script).run([&["run", "x.rhai"], flags].concat());
+        let ran = failed(ran, "not_confirmed", &format!("the change of {target} was not confirmed (no terminal)"), &hint);
+        let decided = &ran.journaled("decision")[0];
+        assert_eq!([&decided["target"], &decided["decision"], &decided["by"]], [target, "refused", "no terminal"], "{ran}");
+    }
+    assert_eq!((psql(&format!("SELECT n FROM {name}")), redis_cli(&["GET", &name])), ("1\n".to_owned(), "kept\n".to_owned()));
+    let there = format!("check(mongo(\"mongodb\", #{{ count: {name:?} }}) == 1, \"it is gone\"); mongo_execute(\"mongodb\", #{{ drop: {name:?} }});");
+    direct().really(&there).status(0);
+    redis_cli(&["DEL", &name]);
+    psql(&format!("DROP TABLE {name}"));
+}
+
 /// Answers every connection with the same bytes, and closes it.
 fn garbage(bytes: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -117,15 +150,53 @@ fn what_answers_garbage_or_nobody_is_no_doubt() {
     let noisy = project(&noise, &noise, &noise);
     let nobody = Slot::new(&json!({})).address.clone();
     let gone = project(&nobody, &nobody, &nobody);
-    for script in [
-        "sql_execute(\"postgres\", \"ANALYZE\");",
-        "redis_execute(\"redis\", [\"INCR\", \"n\"]);",
-        "mongo_execute(\"mongodb\", #{ create: \"c\" }, #{ timeout: \"2s\" });",
+    let runs = "does it run, and is it reachable from here?";
+    for (script, kind, message, hint) in [
+        ("sql_execute(\"postgres\", \"ANALYZE\");", "unavailable", " cannot be reached: the connection ended in the middle of", runs),
+        ("redis_execute(\"redis\", [\"INCR\", \"n\"]);", "unavailable", " cannot be reached: what answered is no reply of Redis", runs),
+        (
+            "mongo_execute(\"mongodb\", #{ create: \"c\" }, #{ timeout: \"2s\" });",
+            "timeout",
+            "no server has answered in time",
+            "is it slow or unreachable?",
+        ),
     ] {
         failed(gone.really(script), "unavailable", " cannot be reached: connection refused", "does it run");
-        let ran = noisy.really(script);
-        assert!(!ran.err.contains("in_doubt") && ran.err.contains("error["), "{ran}");
+        failed(noisy.really(script), kind, message, hint).has_not("In doubt");
     }
+}
+
+#[test]
+fn noise_in_place_of_an_answer_leaves_a_doubt_after_a_change_and_none_after_a_read() {
+    let name = own("noise");
+    psql(&format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} (n int)"));
+    let to = |system: &str, when: &str| Proxy::new(&variable(system), &json!({ "mode": "garble", "when": when }));
+    let behind = |postgres: &str, redis: &str, mongo: &str| {
+        let proxies = (to("RUNBOOK_TEST_POSTGRES", postgres), to("RUNBOOK_TEST_REDIS", redis), to("RUNBOOK_TEST_MONGO", mongo));
+        (project(&proxies.0.address, &proxies.1.address, &proxies.2.address), proxies)
+    };
+    let (noisy, _proxies) = behind("COMMIT", "APPEND", "insert");
+    for script in [
+        format!("sql_execute(\"postgres\", \"INSERT INTO {name} VALUES (1)\")"),
+        format!("redis_execute(\"redis\", [\"APPEND\", \"{name}\", \"x\"])"),
+        format!("mongo_execute(\"mongodb\", #{{ insert: \"{name}\", documents: [#{{ n: 1 }}] }}, #{{ timeout: \"5s\" }})"),
+    ] {
+        let script = format!("retry(|| {script}, #{{ times: 3, delay: \"10ms\", any: true }});");
+        let ran = failed(noisy.really(&script), "in_doubt", " was sent", LOOK).stdout_has("1 in doubt");
+        assert_eq!(ran.journaled("intent").len(), 1, "{ran}");
+    }
+    assert_eq!((psql(&format!("SELECT count(*) FROM {name}")), redis_cli(&["GET", &name])), ("1\n".to_owned(), "x\n".to_owned()));
+    let (noisy, _proxies) = behind("generate_series", "GET", "find");
+    for script in [
+        "sql(\"postgres\", \"SELECT * FROM generate_series(1, 3)\");".to_owned(),
+        format!("redis(\"redis\", [\"GET\", \"{name}\"]);"),
+        format!("mongo(\"mongodb\", #{{ find: \"{name}\" }}, #{{ timeout: \"5s\" }});"),
+    ] {
+        failed(noisy.really(&script), "unavailable", "", "does it run, and is it reachable from here?");
+    }
+    redis_cli(&["DEL", &name]);
+    psql(&format!("DROP TABLE {name}"));
+    direct().really(&format!("mongo_execute(\"mongodb\", #{{ drop: \"{name}\" }});")).status(0);
 }
 
 #[test]

@@ -225,20 +225,29 @@ fn what_nothing_makes_anew_is_deleted_only_by_its_name() {
 #[test]
 fn what_nobody_confirms_is_not_sent_and_the_refusal_is_on_record() {
     let project = Real::new("unconfirmed").line("protected = true").deployed();
-    let before = state_of_api("unconfirmed");
-    for (script, flags, hint) in [
-        ("restart(\"api\");", &[][..], "answer the question on a terminal, or pass --yes"),
-        ("scale(\"api\", 0);", &["--yes"], "answer the question on a terminal, or pass --confirm deployment/api"),
-        ("scale(\"api\", 0);", &["--yes", "--confirm", "web"], "answer the question on a terminal, or pass --confirm deployment/api"),
+    let (before, node) = (state_of_api("unconfirmed"), namespace("unconfirmed"));
+    let (closed, target) = (format!("cordon({node:?});"), format!("node/{node}"));
+    let drained = format!("drain({node:?});");
+    project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {node} }}\n"));
+    let (yes, name) = ("answer the question on a terminal, or pass --yes", "answer the question on a terminal, or pass --confirm deployment/api");
+    for (target, script, flags, hint) in [
+        ("deployment/api", "restart(\"api\");", &[][..], yes),
+        ("deployment/api", "patch(\"deployment/api\", #{ spec: #{ minReadySeconds: 1 } });", &[], yes),
+        ("deployment/api", "scale(\"api\", 0);", &["--yes"], name),
+        ("deployment/api", "scale(\"api\", 0);", &["--yes", "--confirm", "web"], name),
+        (&target, &closed, &[], yes),
+        (&target, &drained, &[], yes),
     ] {
         let project = project.clone().script("x.rhai", script);
         let ran = project.run([&["run", "x.rhai"], flags].concat());
-        let ran = failed(ran, "not_confirmed", "the change of deployment/api was not confirmed (no terminal)", hint);
+        let ran = failed(ran, "not_confirmed", &format!("the change of {target} was not confirmed (no terminal)"), hint);
         let decided = &ran.stdout_has("denied: 0 changes made").journaled("decision")[0];
-        assert_eq!([&decided["target"], &decided["decision"], &decided["by"]], ["deployment/api", "refused", "no terminal"]);
+        assert_eq!([&decided["target"], &decided["decision"], &decided["by"]], [target, "refused", "no terminal"]);
         project.run(["log", "show", "last"]).status(0).stdout_has("refused by no terminal");
     }
     assert_eq!((state_of_api("unconfirmed"), changes_in("unconfirmed")), (before, vec![]));
+    assert_eq!(kubectl(&["get", "node", &node, "-o", "jsonpath={.spec.unschedulable}"]), "");
+    kubectl(&["delete", "node", &node, "--wait=false"]);
 }
 
 #[test]

@@ -71,9 +71,19 @@ fn a_deletion_or_another_patch_without_its_reply_is_in_doubt_and_not_repeated() 
             false,
         ),
         ("lost-label", "PATCH", "label(\"deployment/api\", #{ tier: \"back\" })", "deployment/api", "patch", false),
+        ("lost-note", "PATCH", "annotate(\"deployment/api\", #{ why: \"so\" })", "deployment/api", "patch", false),
+        ("lost-restart", "PATCH", "restart(\"api\")", "deployment/api", "patch", false),
+        ("lost-undo", "PATCH", "rollout_undo(\"api\")", "deployment/api", "patch", false),
     ] {
         let proxy = Proxy::tls(&api_server(), &json!({ "mode": "drop-replies", "when": when }));
         let project = Real::new(name).through(&proxy).deployed();
+        if name == "lost-undo" {
+            kubectl(&["-n", &namespace(name), "rollout", "status", "deployment/api", "--timeout=30s"]);
+            kubectl(&["-n", &namespace(name), "set", "image", "deployment/api", "api=registry.example/api:2"]);
+            kubectl(&["-n", &namespace(name), "rollout", "status", "deployment/api", "--timeout=30s"]);
+        }
+        let generation = || kubectl(&["-n", &namespace(name), "get", "deployment", "api", "--ignore-not-found", "-o", "jsonpath={.metadata.generation} {.metadata.annotations.why} {.metadata.labels.tier}"]);
+        let before = generation();
         let script = format!("retry(|| {script}, #{{ times: 3, delay: \"10ms\", any: true }});\nnote(\"went on\");");
         let ran = failed(project.really(&script), "in_doubt", "the change of deployment/api was sent, and no answer came: ", LOOK);
         let ran = ran.has_not("note: went on").stdout_has(&format!("In doubt: {target} at x.rhai:1."));
@@ -82,6 +92,7 @@ fn a_deletion_or_another_patch_without_its_reply_is_in_doubt_and_not_repeated() 
         assert_eq!((changes.len(), changes[0].starts_with(sent)), (1, true), "{changes:?}\n{ran}");
         let there = kubectl(&["-n", &namespace(name), "get", "deployment", "api", "--ignore-not-found", "-o", "name"]);
         assert_eq!(there.is_empty(), gone, "the server had committed it");
+        assert_ne!(generation(), before, "the server had committed it\n{ran}");
         let shown = project.run(["log", "show", "last"]).status(0);
         shown.stdout_has("1 write is IN DOUBT").stdout_has(if gone {
             "now has exists = false"
@@ -118,6 +129,32 @@ fn an_eviction_without_its_reply_is_in_doubt_and_the_drain_goes_no_further() {
         "one was evicted, and the other was not asked for"
     );
     kubectl(&["delete", "node", &place, "--wait=false"]);
+}
+
+#[test]
+fn noise_in_place_of_the_api_server_s_answer_is_in_doubt() {
+    let proxy = at_the_patch("garble");
+    let project = Real::new("noise").through(&proxy).deployed();
+    let script = "retry(|| scale(\"api\", 3), #{ times: 3, delay: \"10ms\", any: true });";
+    let ran = failed(project.really(script), "in_doubt", "the change of deployment/api was sent, and no answer came: ", LOOK);
+    doubtful(ran, "noise");
+    assert_eq!((state_of_api("noise").as_str(), changes_in("noise").len()), ("2 3", 1));
+}
+
+#[test]
+fn a_cordon_without_its_reply_is_in_doubt_and_nothing_is_evicted() {
+    let (proxy, name) = (at_the_patch("drop-replies"), namespace("lost-cordon"));
+    let project = Real::new("lost-cordon").through(&proxy).project();
+    for (script, closed) in [("cordon", "true"), ("uncordon", ""), ("drain", "true")] {
+        project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {name} }}\n"));
+        kubectl(&[if closed.is_empty() { "cordon" } else { "uncordon" }, &name]);
+        let script = format!("retry(|| {script}({name:?}), #{{ times: 3, delay: \"10ms\", any: true }});");
+        let message = format!("the change of node/{name} was sent, and no answer came: ");
+        let ran = failed(project.really(&script), "in_doubt", &message, LOOK);
+        assert_eq!(ran.outcomes(), [format!("node/{name} in_doubt")], "{ran}");
+        assert_eq!(kubectl(&["get", "node", &name, "-o", "jsonpath={.spec.unschedulable}"]), closed, "the server had committed it");
+    }
+    kubectl(&["delete", "node", &name, "--wait=false"]);
 }
 
 #[test]

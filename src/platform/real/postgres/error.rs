@@ -7,6 +7,8 @@ use crate::model::operation::Statement;
 use crate::model::{Failure, Kind, Sent, Value};
 use crate::platform::failures;
 
+const UNREADABLE: &str = "what answered is no message of PostgreSQL";
+
 /// A statement that failed.
 pub(super) fn failure(statement: &Statement, error: &tokio_postgres::Error) -> Failure {
     let name = &statement.database;
@@ -87,6 +89,9 @@ fn lost(what: &str, name: &str, error: &tokio_postgres::Error) -> Failure {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             why = Some(match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(tls) => format!("TLS: {tls}"),
+                // The driver's words for an end in the middle of a message, and for one without a possible length.
+                None if io.to_string() == "bytes remaining on stream" => "the connection ended in the middle of an answer".into(),
+                None if io.kind() == std::io::ErrorKind::InvalidInput => UNREADABLE.into(),
                 None => io_text(io),
             });
         }
@@ -100,6 +105,9 @@ fn lost(what: &str, name: &str, error: &tokio_postgres::Error) -> Failure {
     }
     if said.starts_with("error serializing parameter") || said.starts_with("error deserializing") {
         return Failure::bad_argument(format!("sql `{name}`: {said}"));
+    }
+    if why.is_none() && ["error parsing response", "unexpected message"].iter().any(|text| said.starts_with(text)) {
+        why = Some(UNREADABLE.into());
     }
     if why.is_none() && is_tls(error) {
         why = Some("it has no TLS, which `sslmode` asks for".into());

@@ -17,9 +17,13 @@ const (
 	dropReplies = "drop-replies" // what the server says is lost, and soon after the connection too
 	refuse      = "refuse"       // nobody listens
 	hang        = "hang"         // connections are accepted, and then nothing moves
+	garble      = "garble"       // instead of what the server says comes noise, and soon after the connection ends
 )
 
-// setting is what a proxy does. With When, drop-replies and hang start on a connection only once the client has sent that
+// noise belongs to no protocol.
+var noise = []byte("\x00\xffnoise\r\n\r\n")
+
+// setting is what a proxy does. With When, drop-replies, hang and garble start on a connection only once the client has sent that
 // text on it (WhenCount times): until then the connection passes.
 type setting struct {
 	Mode      string `json:"mode"`
@@ -29,9 +33,9 @@ type setting struct {
 
 func (s setting) check() error {
 	switch s.Mode {
-	case pass, dropReplies, refuse, hang:
+	case pass, dropReplies, refuse, hang, garble:
 	default:
-		return fmt.Errorf("mode %q: use pass, drop-replies, refuse or hang", s.Mode)
+		return fmt.Errorf("mode %q: use pass, drop-replies, refuse, hang or garble", s.Mode)
 	}
 	if s.When != "" && s.Mode == refuse {
 		return errors.New("refuse takes no when")
@@ -278,10 +282,11 @@ func (p *proxy) copyReplies(l *link) {
 			if !p.wait(l) {
 				return
 			}
-			if p.lose(l, n) {
-				continue
+			said := buffer[:n]
+			if lost, instead := p.lose(l, n); lost {
+				said = instead
 			}
-			if _, err := l.client.Write(buffer[:n]); err != nil {
+			if _, err := l.client.Write(said); err != nil {
 				return
 			}
 		}
@@ -291,17 +296,20 @@ func (p *proxy) copyReplies(l *link) {
 	}
 }
 
-// lose says whether these bytes are to be lost; the first time, it has the connection closed soon.
-func (p *proxy) lose(l *link, n int) bool {
+// lose says whether these bytes are to be lost, and what comes instead; the first time, it has the connection closed soon.
+func (p *proxy) lose(l *link, n int) (bool, []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !l.losing && (p.setting.Mode != dropReplies || !p.active(l)) {
-		return false
+	if !l.losing && (p.setting.Mode != dropReplies && p.setting.Mode != garble || !p.active(l)) {
+		return false, nil
 	}
 	if !l.losing {
 		l.losing = true
 		time.AfterFunc(lossDelay, func() { p.end(l) })
 	}
 	p.lost += n
-	return true
+	if p.setting.Mode == garble {
+		return true, noise
+	}
+	return true, nil
 }

@@ -1,0 +1,74 @@
+//! Secrets of ordinary length: few forms by SIMD, many by an automaton, which takes the same time however many they are.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, BuildError, MatchKind, packed};
+
+/// A packed searcher takes no more forms than these (Teddy's limit).
+const GROUP: usize = 64;
+
+/// With more passes over a text than these, the automaton is as fast.
+const MOST_GROUPS: usize = 4;
+
+/// Finds forms, the longest at each place.
+pub(super) enum Short {
+    Packed(Vec<packed::Searcher>),
+    Automaton(AhoCorasick),
+}
+
+impl Short {
+    /// A searcher for forms, none of them empty. Fails where an automaton of them would be too large.
+    pub(super) fn new(forms: &BTreeSet<String>) -> Result<Self, BuildError> {
+        let all: Vec<&String> = forms.iter().collect();
+        let packed = |group: &[&String]| packed::Config::new().match_kind(packed::MatchKind::LeftmostLongest).builder().extend(group).build();
+        if all.len() <= GROUP * MOST_GROUPS
+            && let Some(searchers) = all.chunks(GROUP).map(packed).collect()
+        {
+            return Ok(Self::Packed(searchers));
+        }
+        AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(all).map(Self::Automaton)
+    }
+
+    /// Whether a form stands in a text.
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Packed(searchers) => searchers.iter().any(|searcher| searcher.find(text).is_some()),
+            Self::Automaton(automaton) => automaton.is_match(text),
+        }
+    }
+
+    /// Where forms stand in a text, in order.
+    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = match self {
+            Self::Packed(searchers) => searchers.iter().flat_map(|searcher| searcher.find_iter(text)).map(|found| found.range()).collect(),
+            Self::Automaton(automaton) => automaton.find_iter(text).map(|found| found.range()).collect(),
+        };
+        found.sort_by_key(|range| range.start);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_found_however_many_there_are() {
+        for count in [1, GROUP, GROUP + 1, GROUP * MOST_GROUPS, GROUP * MOST_GROUPS + 1] {
+            let forms: BTreeSet<String> = (0..count).map(|number| format!("form-{number:04}")).collect();
+            let short = Short::new(&forms).unwrap();
+            assert_eq!(matches!(short, Short::Automaton(_)), count > GROUP * MOST_GROUPS);
+            for form in &forms {
+                for lead in ["", "form-", &"x".repeat(100)] {
+                    let text = format!("{lead}{form}{}", "form-12".repeat(9));
+                    assert!(short.is_match(&text));
+                    assert_eq!(short.find(&text), [lead.len()..lead.len() + form.len()], "{count}: {text}");
+                }
+            }
+            let last = forms.last().unwrap();
+            assert_eq!(short.find(&format!("{last} form-0000 {last}")).len(), 3, "in order");
+            assert!(!short.is_match(&"form-".repeat(99)));
+        }
+    }
+}
