@@ -213,7 +213,8 @@ impl Pipeline {
             // 9. The outcome; a call's only write carries the call's answer.
             let change = record::change(call, tier, self.mode, &prepared, &result);
             let status = record::status(self.mode, call.effect, &prepared, &result);
-            if let (Ok(_), Mode::Apply, Some(inverse)) = (&result, self.mode, &prepared.inverse) {
+            let happened = self.mode == Mode::Apply && result.as_ref().map_or_else(|failure| failure.sent == Sent::Done, |_| true);
+            if let (true, Some(inverse)) = (happened, &prepared.inverse) {
                 let (target, write) = (prepared.target.clone(), inverse.clone());
                 self.ledger().inverses.push(Inverse { id: call.id.clone(), step: call.step.clone(), target, write });
             }
@@ -221,6 +222,7 @@ impl Pipeline {
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
             let answer = outcome.map(|()| if of == 1 { self.answer(function, call, args, &done, shape) } else { Value::Null });
             let (answer, bytes) = fitting(answer);
+            let answer = answer.map_err(|failure| if happened && failure.sent != Sent::Done { failure.done() } else { failure });
             let ending = record::ending(&self.journal, function, self.ms_since(started), provenance, &answer, bytes);
             let recorded = ending
                 .map_err(|failure| self.tripped(failure))

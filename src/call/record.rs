@@ -14,7 +14,7 @@ use crate::journal::Writer;
 use crate::journal::entry::{self, BODY, CallHead, CallLine, Ending, Entry, Intent, Outcome, Payload};
 use crate::model::operation::{Invocation, MongoChange, RedisChange, Scope, SqlChange};
 use crate::model::spec::{Args, Group, Keep, Param, Type};
-use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Spec, Tier, Value, Write};
+use crate::model::{Answer, Call, Effect, Failure, Kind, Prepared, Provenance, Sent, Spec, Tier, Value, Write};
 use crate::platform::equivalent;
 
 /// The call that takes a change back by its recorded inverse. Scripts cannot make it.
@@ -305,12 +305,12 @@ fn merged(one: Value, other: Value) -> Value {
 pub(super) fn status(mode: Mode, effect: Effect, prepared: &Prepared, answer: &Result<Answer, Failure>) -> &'static str {
     match (answer, mode, effect) {
         (Err(failure), ..) if failure.kind == Kind::InDoubt => "in_doubt",
-        (Err(_), ..) => "failed",
+        (Err(failure), ..) if failure.sent != Sent::Done => "failed",
         (Ok(_), Mode::Rehearse, _) if prepared.refusal.is_some() => "refused",
-        (Ok(_), Mode::Rehearse, Effect::Notify) => "would_send",
-        (Ok(_), Mode::Rehearse, _) => "would_change",
-        (Ok(_), Mode::Apply, Effect::Notify) => "sent",
-        (Ok(_), Mode::Apply, _) => "changed",
+        (_, Mode::Rehearse, Effect::Notify) => "would_send",
+        (_, Mode::Rehearse, _) => "would_change",
+        (_, Mode::Apply, Effect::Notify) => "sent",
+        (_, Mode::Apply, _) => "changed",
     }
 }
 

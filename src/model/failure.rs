@@ -116,6 +116,8 @@ pub enum Sent {
     Yes,
     /// It was sent, and no answer came.
     Unknown,
+    /// It was sent and done, and what was answered cannot be had.
+    Done,
 }
 
 /// What a call ends in when it does not succeed. `message` and `hint` are masked before they are shown.
@@ -166,6 +168,13 @@ impl Failure {
     pub fn on(mut self, target: impl Into<String>) -> Self {
         self.target.get_or_insert_with(|| target.into());
         self
+    }
+
+    /// Of a change that is done, though what it answered cannot be had.
+    #[must_use]
+    pub fn done(self) -> Self {
+        let hint = "do not repeat it for its answer: look at the target";
+        Self { message: format!("{}; what was asked for is done", self.message), hint: Some(hint.into()), sent: Sent::Done, ..self }
     }
 
     /// Says whether the request had left.

@@ -100,7 +100,7 @@ impl Output {
             let message = format!("{what} ended with exit code {exit_code}, but its output of {} bytes is larger than 8 MiB", self.bytes);
             return Err(Failure::new(Kind::TooLarge, message)
                 .hint("ask it for less, or stream it to a file: `save: \"evidence/dump\"`")
-                .sent(Sent::Yes));
+                .sent(Sent::Done));
         }
         let text = |bytes: Vec<u8>| Value::Str(String::from_utf8_lossy(&bytes).into_owned());
         let mut answer = Map::new();
@@ -110,7 +110,7 @@ impl Output {
             Some(saver) => {
                 let saved = saver.and_then(Saver::finish).map_err(|failure| {
                     let message = format!("{what} ended with exit code {exit_code}, but its output is not saved: {}", failure.message);
-                    Failure { message, sent: Sent::Yes, ..failure }
+                    Failure { message, sent: Sent::Done, ..failure }
                 })?;
                 answer.insert("saved".into(), saved);
             }

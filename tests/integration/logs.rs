@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Project, Real, Slot};
+use crate::support::{Project, Proxy, Real, Slot};
 
 const PODS: &str = "/api/v1/namespaces/logs/pods";
 
@@ -33,12 +33,7 @@ fn project(pods: &[(&str, Value, Value)]) -> (Project, Slot) {
         routes[format!("GET {PODS}/{name}/log")] = log.clone();
     }
     let slot = Slot::new(&routes);
-    let kubeconfig = format!(
-        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: \"http://{}\"}}}}]\n\
-         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: test, context: {{cluster: c, user: u}}}}]\n",
-        slot.address
-    );
-    (Real::in_namespace("logs").kubeconfig(&kubeconfig).project().timeout(Duration::from_secs(120)), slot)
+    (Real::in_namespace("logs").played_by(&slot).project().timeout(Duration::from_secs(120)), slot)
 }
 
 fn log(lines: u64, offset_ms: u64) -> Value {
@@ -109,4 +104,28 @@ fn what_has_not_started_has_no_log_and_says_so_where_it_is_alone() {
     project.really("logs(\"app=x\", #{ save: \"half.log\" });").status(1);
     let left: Vec<_> = fs::read_dir(project.root()).unwrap().flatten().map(|file| file.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("half") || name.to_string_lossy().starts_with(".saving")), "{left:?}");
+}
+
+#[test]
+fn a_log_that_breaks_off_or_hangs_is_no_log_that_ended() {
+    let line = "2026-01-01T00:00:00.000000000Z a line\n".repeat(50);
+    let broken = json!({ "headers": { "Content-Length": "100000" }, "body": line });
+    let (project, slot) = project(&[("one", running(), broken)]);
+    for call in [
+        "logs(\"pod/one\")",
+        "logs(\"pod/one\", #{ grep: \"a\" })",
+        "logs(\"pod/one\", #{ count: true })",
+        "logs(\"pod/one\", #{ save: \"one.log\" })",
+    ] {
+        let ran = project.really(&format!("{call};")).status(1).stderr_has("error[unavailable]: ").recorded("failed", 1);
+        assert!(!project.root().join("one.log").exists(), "half of it was kept\n{ran}");
+    }
+    let hung = Proxy::new(&slot.address, &json!({ "mode": "hang", "when": "one/log" }));
+    let project = project.clone();
+    let kubeconfig = project.outside().join("kubeconfig");
+    let text = fs::read_to_string(&kubeconfig).unwrap().replace(&slot.address, &hung.address);
+    fs::write(&kubeconfig, text).unwrap();
+    let ran = project.really("logs(\"pod/one\", #{ timeout: \"500ms\" });").status(124);
+    assert!(ran.took < Duration::from_secs(4), "{:?}", ran.took);
+    ran.stderr_has("error[timeout]: ").recorded("timeout", 124);
 }

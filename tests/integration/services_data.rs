@@ -292,9 +292,8 @@ fn a_statement_counts_what_it_is_about_and_psql_says_the_same() {
 #[test]
 fn a_command_counts_what_it_is_about_and_nothing_takes_it_back() {
     let (project, name) = (project(), own("counted"));
-    let make = format!(
-        "mongo_execute(\"mongodb\", #{{ insert: {name:?}, documents: [#{{ n: 1 }}, #{{ n: 2 }}, #{{ n: 3 }}, #{{ n: 4 }}] }});"
-    );
+    let make =
+        format!("mongo_execute(\"mongodb\", #{{ insert: {name:?}, documents: [#{{ n: 1 }}, #{{ n: 2 }}, #{{ n: 3 }}, #{{ n: 4 }}] }});");
     project.really(&make).status(0);
     let count = |filter: &str| {
         let ran = project.really(&format!("note(`has ${{mongo(\"mongodb\", #{{ count: {name:?}, query: {filter} }})}}`);")).status(0);
@@ -302,7 +301,9 @@ fn a_command_counts_what_it_is_about_and_nothing_takes_it_back() {
     };
     for (command, left, (before, after)) in [
         (
-            format!("#{{ update: {name:?}, updates: [#{{ q: #{{ n: #{{ \"$gt\": 2 }} }}, u: #{{ \"$set\": #{{ big: true }} }}, multi: true }}] }}"),
+            format!(
+                "#{{ update: {name:?}, updates: [#{{ q: #{{ n: #{{ \"$gt\": 2 }} }}, u: #{{ \"$set\": #{{ big: true }} }}, multi: true }}] }}"
+            ),
             ("#{ big: true }", 2),
             (json!({ "matching": 2 }), json!({ "command": "update", "matching": "changed" })),
         ),

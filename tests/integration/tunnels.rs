@@ -126,10 +126,38 @@ fn each_system_is_reached_by_its_name_in_the_cluster() {
     assert_eq!(hosts, ["api", whole.as_str(), "api", "api", "api", "api", "api"], "the name stays in the request\n{ran}");
     assert_eq!(asked[4]["body"], json!({ "a": 1 }).to_string(), "{asked:?}");
 
+    each_database_is_changed_and_read(&project);
     by_hand(&project, &own, &slot);
     programs_are_handed_sockets(&project, &own);
     let doctor = project.run(["doctor"]).stdout_has("through port-forwards: api, encrypted, whole, mongodb, pg-tls, postgres, redis");
     doctor.stdout_has(&format!("may create and get pods/portforward -n {own}"));
+}
+
+/// One script for each database: what it writes through a tunnel it reads through one.
+fn each_database_is_changed_and_read(project: &Project) {
+    let name = format!("laptop_{}", std::process::id());
+    for script in [
+        r#"
+        sql_execute("postgres", "CREATE TABLE NAME (n int)");
+        sql_execute("postgres", "INSERT INTO NAME SELECT generate_series(1, $1::int)", #{ params: [7] });
+        let many = sql("postgres", "SELECT n FROM NAME ORDER BY n", #{ save: "rows.csv" });
+        check(many.rows == 7 && sql("postgres", "SELECT count(*) AS n FROM NAME")[0].n == 7, "rows");
+        sql_execute("postgres", "DROP TABLE NAME");
+        "#,
+        r#"
+        redis_execute("redis", ["RPUSH", "NAME", "a", "b"]);
+        check(redis("redis", ["LRANGE", "NAME", 0, -1]) == ["a", "b"], "a list");
+        redis_execute("redis-tls", ["DEL", "NAME"]);
+        check(redis("redis", ["EXISTS", "NAME"]) == 0, "it is gone");
+        "#,
+        r#"
+        mongo_execute("mongodb", #{ insert: "NAME", documents: [#{ _id: 1 }, #{ _id: 2 }] });
+        check(mongo("mongodb", #{ find: "NAME", sort: #{ _id: 1 } }).map(|it| it._id) == [1, 2], "documents");
+        mongo_execute("mongodb", #{ drop: "NAME" });
+        "#,
+    ] {
+        project.really(&script.replace("NAME", &name)).status(0);
+    }
 }
 
 /// What `command` gives a program of this machine.

@@ -66,7 +66,7 @@ impl Redis {
         }
         departure.leaves();
         match sent.query_async::<Reply>(&mut connection).await {
-            Ok(reply) => value(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).sent(Sent::Yes)),
+            Ok(reply) => value(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).done()),
             Err(error) => {
                 drop_broken(&slot, &error).await;
                 let failure = failure(name, verb, &error);

@@ -289,7 +289,9 @@ impl Reply {
             Outcome::Broken => return Err(failures::in_doubt(format!("{} was sent, and no answer came: {}", asked(), tunnels::BROKE))),
             _ => {}
         }
-        status::changed(self.into_answer(request, cx)?, request)
+        let done = matches!(self.outcome, Outcome::Answer { status: 200..300, .. });
+        let answer = self.into_answer(request, cx).map_err(|failure| if done { failure.done() } else { failure })?;
+        status::changed(answer, request)
     }
 
     /// As a health check: `#{ ok, status, latency_ms, error, timings }`.

@@ -124,7 +124,9 @@ fn what_nobody_confirms_is_sent_to_no_database() {
         assert_eq!([&decided["target"], &decided["decision"], &decided["by"]], [target, "refused", "no terminal"], "{ran}");
     }
     assert_eq!((psql(&format!("SELECT n FROM {name}")), redis_cli(&["GET", &name])), ("1\n".to_owned(), "kept\n".to_owned()));
-    let there = format!("check(mongo(\"mongodb\", #{{ count: {name:?} }}) == 1, \"it is gone\"); mongo_execute(\"mongodb\", #{{ drop: {name:?} }});");
+    let there = format!(
+        "check(mongo(\"mongodb\", #{{ count: {name:?} }}) == 1, \"it is gone\"); mongo_execute(\"mongodb\", #{{ drop: {name:?} }});"
+    );
     direct().really(&there).status(0);
     redis_cli(&["DEL", &name]);
     psql(&format!("DROP TABLE {name}"));

@@ -66,12 +66,7 @@ fn a_cluster_that_does_not_answer() {
     let page = json!({ "status": 200, "body": "<html>log in</html>" });
     let base = "GET /api/v1/namespaces/default";
     let portal = Slot::new(&json!({ format!("{base}/pods"): page, format!("{base}/events"): page, format!("{base}/configmaps/x"): page }));
-    let kubeconfig = format!(
-        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: \"http://{}\"}}}}]\n\
-         users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: test, context: {{cluster: c, user: u}}}}]\n",
-        portal.address
-    );
-    let project = Real::in_namespace("default").kubeconfig(&kubeconfig).project();
+    let project = Real::in_namespace("default").played_by(&portal).project();
     for script in ["pods();", "events();", "get(\"configmap/x\");", "describe(\"configmap/x\");", "label(\"configmap/x\", #{ a: \"b\" });"]
     {
         fails(&project, &[(script, "unavailable", " is no JSON (line 1, column 1)", "a proxy on the way may have answered in its place")]);
@@ -229,7 +224,8 @@ fn what_nobody_confirms_is_not_sent_and_the_refusal_is_on_record() {
     let (closed, target) = (format!("cordon({node:?});"), format!("node/{node}"));
     let drained = format!("drain({node:?});");
     project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {node} }}\n"));
-    let (yes, name) = ("answer the question on a terminal, or pass --yes", "answer the question on a terminal, or pass --confirm deployment/api");
+    let (yes, name) =
+        ("answer the question on a terminal, or pass --yes", "answer the question on a terminal, or pass --confirm deployment/api");
     for (target, script, flags, hint) in [
         ("deployment/api", "restart(\"api\");", &[][..], yes),
         ("deployment/api", "patch(\"deployment/api\", #{ spec: #{ minReadySeconds: 1 } });", &[], yes),
@@ -248,6 +244,37 @@ fn what_nobody_confirms_is_not_sent_and_the_refusal_is_on_record() {
     assert_eq!((state_of_api("unconfirmed"), changes_in("unconfirmed")), (before, vec![]));
     assert_eq!(kubectl(&["get", "node", &node, "-o", "jsonpath={.spec.unschedulable}"]), "");
     kubectl(&["delete", "node", &node, "--wait=false"]);
+}
+
+#[test]
+fn a_conflict_is_told_and_not_overcome() {
+    let status = json!({ "kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409,
+        "message": "Operation cannot be fulfilled on it: the object has been modified" });
+    let conflict = json!({ "status": 409, "body": status.to_string() });
+    let object = |kind: &str, name: &str, spec: serde_json::Value| json!({ "body": json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name, "namespace": "default", "uid": "1", "resourceVersion": "1" }, "spec": spec }).to_string() });
+    let (deployment, node) = ("/apis/apps/v1/namespaces/default/deployments/api", "/api/v1/nodes/node-1");
+    let template = json!({ "replicas": 1, "selector": { "matchLabels": { "app": "api" } }, "template": { "metadata": {}, "spec": { "containers": [{ "name": "api" }] } } });
+    let api = Slot::new(&json!({
+        format!("GET {deployment}"): object("Deployment", "api", template),
+        format!("PATCH {deployment}"): conflict, format!("PATCH {deployment}/scale"): conflict, format!("DELETE {deployment}"): conflict,
+        format!("GET {node}"): object("Node", "node-1", json!({})), format!("PATCH {node}"): conflict,
+    }));
+    let project = Real::in_namespace("default").played_by(&api).project();
+    for (script, target) in [
+        ("scale(\"deployment/api\", 3)", "deployment/api"),
+        ("restart(\"deployment/api\")", "deployment/api"),
+        ("label(\"deployment/api\", #{ a: \"b\" })", "deployment/api"),
+        ("annotate(\"deployment/api\", #{ a: \"b\" })", "deployment/api"),
+        ("delete(\"deployment/api\")", "deployment/api"),
+        ("cordon(\"node-1\")", "node/node-1"),
+    ] {
+        let sent = || {
+            api.requests().iter().filter(|request| request["method"] != "GET" && !request["query"].to_string().contains("dryRun")).count()
+        };
+        let before = sent();
+        let ran = failed(project.really(&format!("{script};")), "conflict", "the object has been modified", "");
+        assert_eq!((ran.outcomes(), sent() - before), (vec![format!("{target} failed")], 1), "{ran}");
+    }
 }
 
 #[test]

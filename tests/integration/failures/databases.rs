@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::fails;
+use super::{failed, fails};
+use crate::services_data::{psql, redis_cli};
 use crate::support::{Project, Proxy, Real, Slot, variable};
 
 /// A project with the three databases in order, and each once more where nobody listens.
@@ -227,6 +228,60 @@ fn an_answer_over_8_mib_is_cut_off_with_a_remedy() {
     );
 }
 
+#[test]
+fn what_redis_or_mongodb_would_answer_over_8_mib_is_too_large_and_a_change_with_it_is_done() {
+    let (project, name) = (project(), format!("large-{}", std::process::id()));
+    redis_cli(&["SETRANGE", &name, "9000000", "x"]);
+    let fill = format!(
+        "let text = \"\"; text.pad(3000000, 'x'); for n in 0..3 {{ mongo_execute(\"mongodb\", #{{ insert: \"{name}\", documents: [#{{ _id: n, text: text }}] }}); }}"
+    );
+    project.really(&fill).status(0);
+    let less = "ask for less";
+    fails(
+        &project,
+        &[
+            (&format!("redis(\"redis\", [\"GET\", \"{name}\"]);"), "too_large", "the reply is larger than 8 MiB", less),
+            (&format!("mongo(\"mongodb\", #{{ find: \"{name}\" }});"), "too_large", "larger than 8 MiB", ""),
+        ],
+    );
+    // Its answer is not kept; what it did is done, and said to be.
+    let script = format!("redis_execute(\"redis\", [\"GETDEL\", \"{name}\"]);");
+    let done = "the reply is larger than 8 MiB; what was asked for is done";
+    let step = format!("step \"Change\" {{ {script} }}");
+    let ran = project.clone().script("x.rhai", &step).run(["run", "x.rhai", "--answer", "rollback=no"]);
+    let ran = failed(ran, "too_large", done, "do not repeat it for its answer").stdout_has("failed: 1 change made");
+    assert_eq!(ran.outcomes(), ["redis changed"], "{ran}");
+    project.run(["run", "x.rhai", "--replay", "last", "--answer", "rollback=no"]).status(1).stderr_has(done);
+    assert_eq!(redis_cli(&["EXISTS", &name]), "0\n");
+    let script = format!(
+        "let text = \"\"; text.pad(3000000, 'x');\nmongo_execute(\"mongodb\", #{{ findAndModify: \"{name}\", query: #{{ _id: 0 }}, update: #{{ \"$set\": #{{ a: text, b: text }} }}, \"new\": true }});"
+    );
+    let ran = failed(project.really(&script), "too_large", done, "do not repeat it for its answer");
+    assert_eq!(ran.outcomes(), ["mongodb changed"], "{ran}");
+    let there =
+        format!("check(mongo(\"mongodb\", #{{ count: \"{name}\", query: #{{ a: #{{ \"$exists\": true }} }} }}) == 1, \"it is not done\");");
+    project.really(&there).status(0);
+    project.really(&format!("mongo_execute(\"mongodb\", #{{ drop: \"{name}\" }});")).status(0);
+}
+
+#[test]
+fn a_user_of_redis_without_the_right_is_told_apart_from_one_with_a_wrong_password() {
+    let user = format!("limited-{}", std::process::id());
+    redis_cli(&["ACL", "SETUSER", &user, "on", ">limited-passw0rd", "~*", "-@all", "+get", "+strlen"]);
+    let url = format!("url = \"redis://{user}@{}\"\npassword = {{ env = \"LIMITED\" }}", variable("RUNBOOK_TEST_REDIS"));
+    let project = Real::new("default").table("databases.redis", &url).project().env("LIMITED", "limited-passw0rd");
+    project.really("redis(\"redis\", [\"GET\", \"nothing\"]);").status(0);
+    let hint = "the user's ACL forbids it";
+    fails(&project, &[("redis(\"redis\", [\"TTL\", \"nothing\"]);", "forbidden", "redis `redis`: TTL: NOPERM", hint)]);
+    let ran = failed(project.really("redis_execute(\"redis\", [\"SET\", \"nothing\", \"x\"]);"), "forbidden", "SET: NOPERM", hint);
+    assert_eq!((ran.outcomes(), redis_cli(&["EXISTS", "nothing"])), (vec!["redis failed".to_owned()], "0\n".to_owned()));
+    fails(
+        &project.env("LIMITED", "another-passw0rd"),
+        &[("redis(\"redis\", [\"GET\", \"nothing\"]);", "auth", "refuses the password", "is the password right?")],
+    );
+    redis_cli(&["ACL", "DELUSER", &user]);
+}
+
 /// A role, a database or a URL may ask for strings in which a backslash escapes; the guard reads none such, so the server must not.
 #[test]
 fn strings_are_what_the_guard_took_them_for_whatever_the_server_is_set_to() {
@@ -264,18 +319,4 @@ fn strings_are_what_the_guard_took_them_for_whatever_the_server_is_set_to() {
     });
     superuser(&[&format!("DROP DATABASE {name}"), &format!("DROP ROLE {name}")]);
     ran.into_iter().for_each(|ran| drop(ran.status(0)));
-}
-
-/// Runs statements as the owner of the database, over its socket; answers unaligned text.
-#[track_caller]
-fn psql(statements: &str) -> String {
-    let address = variable("RUNBOOK_TEST_POSTGRES");
-    let (host, port) = address.split_once(':').unwrap();
-    let output = std::process::Command::new("psql")
-        .args(["-qXAt", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U", "ops", "-d", "therapeutic_ai", "-c", statements])
-        .env("PGPASSWORD", variable("RUNBOOK_TEST_POSTGRES_OPS_PASSWORD"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }

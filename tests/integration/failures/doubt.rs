@@ -82,7 +82,18 @@ fn a_deletion_or_another_patch_without_its_reply_is_in_doubt_and_not_repeated() 
             kubectl(&["-n", &namespace(name), "set", "image", "deployment/api", "api=registry.example/api:2"]);
             kubectl(&["-n", &namespace(name), "rollout", "status", "deployment/api", "--timeout=30s"]);
         }
-        let generation = || kubectl(&["-n", &namespace(name), "get", "deployment", "api", "--ignore-not-found", "-o", "jsonpath={.metadata.generation} {.metadata.annotations.why} {.metadata.labels.tier}"]);
+        let generation = || {
+            kubectl(&[
+                "-n",
+                &namespace(name),
+                "get",
+                "deployment",
+                "api",
+                "--ignore-not-found",
+                "-o",
+                "jsonpath={.metadata.generation} {.metadata.annotations.why} {.metadata.labels.tier}",
+            ])
+        };
         let before = generation();
         let script = format!("retry(|| {script}, #{{ times: 3, delay: \"10ms\", any: true }});\nnote(\"went on\");");
         let ran = failed(project.really(&script), "in_doubt", "the change of deployment/api was sent, and no answer came: ", LOOK);

@@ -1,9 +1,11 @@
 //! HTTP services that refuse, hang, hang up, answer too much, or lead elsewhere.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
 
+use super::http_changes::{Raw, hang_up};
 use super::{failed, fails};
 use crate::support::{Project, Real, Slot, api_server, variable};
 
@@ -40,6 +42,43 @@ fn a_service_that_does_not_answer_as_it_should() {
     // To a health check all of this is an answer.
     let script = "let down = http_health([\"api\", \"gone\"], #{ path: \"/hangs\", timeout: \"200ms\" });\nthrow `${down[0].error}, ${down[1].error}`;";
     project.really(script).status(1).stderr_has("timeout after 200ms, connection refused");
+}
+
+#[test]
+fn an_answer_that_is_none_or_breaks_off_or_never_ends_is_told_in_time() {
+    let garbage = Raw::new(|stream| {
+        let _ = stream.write_all(b"\x00\xffwhat?\r\n\r\n");
+        hang_up(stream);
+    });
+    let breaks_off = Raw::new(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of ");
+        hang_up(stream);
+    });
+    let broken_chunks = Raw::new(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+        hang_up(stream);
+    });
+    let hangs_in_it = Raw::new(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of ");
+        std::thread::sleep(Duration::from_secs(5));
+    });
+    for (server, kind) in
+        [(&garbage, "unavailable"), (&breaks_off, "unavailable"), (&broken_chunks, "unavailable"), (&hangs_in_it, "timeout")]
+    {
+        let project = Real::new("default").service("api", &server.address).project();
+        for script in [
+            "http_get(\"api/items\", #{ timeout: \"500ms\" });",
+            "http_get(\"api/items\", #{ timeout: \"500ms\", save: \"items.txt\" });",
+            "metrics(\"api\", #{ timeout: \"500ms\" });",
+        ] {
+            let ran = project.really(script);
+            let ran = failed(ran, kind, &server.address, "");
+            assert!(ran.took < Duration::from_secs(4), "{:?}\n{ran}", ran.took);
+            assert!(!project.root().join("items.txt").exists(), "half of it was kept\n{ran}");
+        }
+        // To a health check it is an answer: the service is down.
+        project.really("let it = http_health(\"api\", #{ timeout: \"500ms\" }); check(!it.ok && it.error != (), `${it}`);").status(0);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Project;
-use super::standin::{Hook, Proxy};
+use super::standin::{Hook, Proxy, Slot};
 
 /// A variable that `tests/services/up` sets.
 #[track_caller]
@@ -123,6 +123,15 @@ impl Real {
     pub fn kubeconfig(mut self, text: &str) -> Self {
         self.kubeconfig = text.to_owned();
         self
+    }
+
+    /// Has the stand-in play the API server.
+    pub fn played_by(self, slot: &Slot) -> Self {
+        self.kubeconfig(&format!(
+            "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: \"http://{}\"}}}}]\n\
+             users: [{{name: u, user: {{token: t}}}}]\ncontexts: [{{name: test, context: {{cluster: c, user: u}}}}]\n",
+            slot.address
+        ))
     }
 
     /// The project, trusted.

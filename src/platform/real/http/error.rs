@@ -156,7 +156,7 @@ fn said(error: &(dyn Error + 'static), stage: &Stage) -> Trouble {
         return made(Kind::Unavailable, "the answer broke off".into(), Some(CRASHED));
     }
     let text = if last.is_empty() { "the request failed".to_owned() } else { last };
-    made(Kind::Unavailable, text, None)
+    made(Kind::Unavailable, text, Some("does an HTTP service answer there?"))
 }
 
 /// The TLS error within an I/O error, which may be wrapped once more.

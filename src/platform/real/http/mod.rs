@@ -197,7 +197,7 @@ impl Http {
         })?;
         let status = response.status().as_u16();
         let answer = answered(response, request, mask, &watch, &probe).await.map_err(|trouble| match trouble.kind {
-            // It is done, and what it answered cannot be had.
+            Kind::TooLarge | Kind::Failed | Kind::BadArgument if (200..300).contains(&status) => trouble.failure(&asked).done(),
             Kind::TooLarge | Kind::Failed | Kind::BadArgument => trouble.failure(&asked).sent(Sent::Yes),
             _ => failures::in_doubt(format!("{asked} was answered with HTTP {status}, and the answer broke off: {}", trouble.text)),
         })?;

@@ -20,7 +20,7 @@ use super::{MOST_BYTES, Real, address};
 use crate::config::DatabaseKind;
 use crate::map;
 use crate::model::operation::MongoChange;
-use crate::model::{Failure, Kind, Sent, Value};
+use crate::model::{Failure, Kind, Value};
 use crate::platform::failures;
 use crate::platform::rows::RowWriter;
 
@@ -68,7 +68,7 @@ impl Mongo {
         let (handle, document, verb) = place(&connected.handle, document)?;
         departure.leaves();
         let reply = match handle.run_command(document).await {
-            Ok(reply) => convert::reply(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).sent(Sent::Yes))?,
+            Ok(reply) => convert::reply(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).done())?,
             Err(error) => {
                 let failed = changed(name, &verb, &error, hides);
                 if matches!(failed.kind, Kind::Unavailable | Kind::InDoubt) {
