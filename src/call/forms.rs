@@ -22,7 +22,10 @@ pub(super) fn forms_of(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![text.to_owned(), hex.to_uppercase(), hex];
-    forms.extend(json_forms(text));
+    let json = json_forms(text);
+    // JSON within a text of JSON, as in Kubernetes' `last-applied-configuration` within a body.
+    forms.extend(json.iter().map(|once| json_text(once)));
+    forms.extend(json);
     forms.extend(url_forms(bytes));
     for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
         forms.push(engine.encode(bytes));
@@ -57,10 +60,10 @@ pub(super) fn forms_of(text: &str) -> Vec<String> {
 
 /// A text within JSON. Writers differ in what they escape beyond what they must: Go `<>&`, PHP `/`, Python all that is not ASCII.
 fn json_forms(text: &str) -> Vec<String> {
-    let plain = serde_json::to_string(text).unwrap_or_default();
-    let plain = plain.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or_default();
+    let plain = json_text(text);
     // The last is our own, in the lines that say the same by hand.
-    let mut forms = vec![plain.to_owned(), text::inert_json(plain).into_owned()];
+    let inert = text::inert_json(&plain).into_owned();
+    let mut forms = vec![plain, inert];
     let escapes: [fn(char) -> bool; 3] =
         [|c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'), |c| c == '/', |c| !c.is_ascii() || c == '\u{7f}'];
     for escaped in escapes {
@@ -68,6 +71,12 @@ fn json_forms(text: &str) -> Vec<String> {
         forms.extend(more);
     }
     forms
+}
+
+/// A text within JSON, with no more escapes than it must have.
+fn json_text(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
 fn json_escape(c: char, escaped: fn(char) -> bool) -> String {

@@ -368,6 +368,9 @@ mod tests {
             r#"Pä/ss \u003cW\u003e\u0026d!\"K+y"#,
             r#"P\u00e4\/ss <W>&d!\"K+y"#,
             r#"P\u00e4/ss <W>&d!\"K+y"#,
+            // JSON within JSON.
+            r#"Pä/ss <W>&d!\\\"K+y"#,
+            r#"Pä/ss \\u003cW\\u003e\\u0026d!\\\"K+y"#,
             // Python's quote_plus and quote, JavaScript's encodeURIComponent, curl, and one in small letters.
             "P%C3%A4%2Fss+%3CW%3E%26d%21%22K%2By",
             "P%C3%A4/ss%20%3CW%3E%26d%21%22K%2By",

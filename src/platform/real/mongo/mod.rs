@@ -47,7 +47,7 @@ impl Mongo {
         timeout: Duration,
     ) -> Result<Value, Failure> {
         let database = address::database(&real.environment, name, DatabaseKind::Mongo)?;
-        let document = convert::command(command)?;
+        let document = limited(convert::command(command)?, timeout);
         let slot = self.slot(name);
         let connected = slot.get_or_try_init(|| connect::connect(real, name, database, timeout)).await?;
         let answer = ask(name, &connected.handle, document, saved).await;
@@ -134,6 +134,15 @@ fn changed(name: &str, verb: &str, error: &Error, hides: bool) -> Failure {
         | ErrorKind::InvalidArgument { .. } => failure(name, verb, error),
         _ => failures::in_doubt(format!("{}; the command was sent", failure(name, verb, error).message)).on(name),
     }
+}
+
+/// A command that the server itself ends when nobody waits for it any more.
+fn limited(mut command: Document, timeout: Duration) -> Document {
+    let searches = command.keys().next().is_some_and(|verb| ["find", "aggregate", "count"].contains(&verb.as_str()));
+    if searches && !command.contains_key("maxTimeMS") {
+        command.insert("maxTimeMS", i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1));
+    }
+    command
 }
 
 /// Runs one command on a server.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
 
-use super::{gives_cursor, interrupted};
+use super::{gives_cursor, interrupted, limited};
 use crate::config::{Config, Database, DatabaseKind, Environment};
 use crate::model::{Failure, Kind, Read, Value};
 use crate::platform::real::Real;
@@ -133,4 +133,14 @@ fn a_command_that_the_server_broke_off_may_have_done_something() {
     for code in [10107, 11000, 112, 13435] {
         assert_eq!(interrupted(code), None, "{code}");
     }
+}
+
+#[test]
+fn a_search_ends_on_the_server_when_nobody_waits_for_it_any_more() {
+    let limit = |command: Document| limited(command, Duration::from_millis(1500)).get_i32("maxTimeMS").ok();
+    assert_eq!(limit(doc! { "find": "c" }), Some(1500));
+    assert_eq!(limit(doc! { "aggregate": "c", "pipeline": [] }), Some(1500));
+    assert_eq!(limit(doc! { "count": "c", "maxTimeMS": 7 }), Some(7), "what the script says holds");
+    assert_eq!(limit(doc! { "ping": 1 }), None);
+    assert_eq!(limited(doc! { "find": "c" }, Duration::MAX).get_i32("maxTimeMS").ok(), Some(i32::MAX));
 }
