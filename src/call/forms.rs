@@ -24,7 +24,7 @@ pub(super) fn forms_of(text: &str) -> Vec<String> {
     let mut forms = vec![text.to_owned(), hex.to_uppercase(), hex];
     let json = json_forms(text);
     // JSON within a text of JSON, as in Kubernetes' `last-applied-configuration` within a body.
-    forms.extend(json.iter().map(|once| json_text(once)));
+    forms.extend(json.iter().flat_map(|once| json_forms(once)));
     forms.extend(json);
     forms.extend(url_forms(bytes));
     for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::broken::Breaks;
 use super::forms::{forms_of, parts};
 use super::long::Index;
-use super::short::Short;
+use super::short::{Short, joined};
 use crate::model::{Failure, Key, Map, Prepared, Secret, Value, text};
 use crate::platform::objects::seal_secret;
 
@@ -238,11 +238,7 @@ impl Finder {
             found.extend(breaks.restored(text, self.long.iter().flat_map(|long| long.find(&whole)).collect()));
         }
         found.sort_by_key(|range| range.start);
-        found.dedup_by(|next, last| {
-            let overlaps = next.start < last.end;
-            last.end = if overlaps { last.end.max(next.end) } else { last.end };
-            overlaps
-        });
+        found.dedup_by(|next, last| joined(last, next));
         found
     }
 }

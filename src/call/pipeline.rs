@@ -222,7 +222,7 @@ impl Pipeline {
             let outcome = result.map(|answer| done.push(Done { prepared, status, answer: Some(answer) }));
             let answer = outcome.map(|()| if of == 1 { self.answer(function, call, args, &done, shape) } else { Value::Null });
             let (answer, bytes) = fitting(answer);
-            let answer = answer.map_err(|failure| if happened && failure.sent != Sent::Done { failure.done() } else { failure });
+            let answer = answer.map_err(|failure| if happened { failure.done() } else { failure });
             let ending = record::ending(&self.journal, function, self.ms_since(started), provenance, &answer, bytes);
             let recorded = ending
                 .map_err(|failure| self.tripped(failure))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, BuildError, MatchKind, packed};
+use aho_corasick::{AhoCorasick, BuildError, Input, MatchKind, Span, packed};
 
 /// A packed searcher takes no more forms than these (Teddy's limit).
 const GROUP: usize = 64;
@@ -39,15 +39,41 @@ impl Short {
         }
     }
 
-    /// Where forms stand in a text, in order.
+    /// Where forms stand in a text, in order; those that overlap are one.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let mut found: Vec<Range<usize>> = match self {
-            Self::Packed(searchers) => searchers.iter().flat_map(|searcher| searcher.find_iter(text)).map(|found| found.range()).collect(),
-            Self::Automaton(automaton) => automaton.find_iter(text).map(|found| found.range()).collect(),
-        };
+        let mut found = Vec::new();
+        match self {
+            Self::Packed(searchers) => {
+                for searcher in searchers {
+                    all(text, &mut found, |span| searcher.find_in(text, span).map(|found| found.range()));
+                }
+            }
+            Self::Automaton(automaton) => {
+                all(text, &mut found, |span| automaton.find(Input::new(text).span(span)).map(|found| found.range()));
+            }
+        }
         found.sort_by_key(|range| range.start);
+        found.dedup_by(|next, last| joined(last, next));
         found
     }
+}
+
+/// Adds all that a search finds in a text, also what begins within something found.
+fn all(text: &str, found: &mut Vec<Range<usize>>, search: impl Fn(Span) -> Option<Range<usize>>) {
+    let mut from = 0;
+    while let Some(next) = search(Span { start: from, end: text.len() }) {
+        from = next.start + 1;
+        if !found.last_mut().is_some_and(|last| joined(last, &next)) {
+            found.push(next);
+        }
+    }
+}
+
+/// Whether a range that begins later overlaps another, which then is both.
+pub(super) fn joined(last: &mut Range<usize>, next: &Range<usize>) -> bool {
+    let overlaps = last.start <= next.start && next.start < last.end;
+    last.end = if overlaps { last.end.max(next.end) } else { last.end };
+    overlaps
 }
 
 #[cfg(test)]
@@ -68,6 +94,9 @@ mod tests {
                     assert_eq!(found, [form], "{count}: {text}");
                 }
             }
+            let chain: BTreeSet<String> =
+                forms.iter().cloned().chain(["0123456789", "89abcdefgh", "ghijklmnop"].map(str::to_owned)).collect();
+            assert_eq!(Short::new(&chain).unwrap().find("x0123456789abcdefghijklmnopx"), [Range { start: 1, end: 27 }], "{count}");
             let last = forms.last().unwrap();
             assert_eq!(short.find(&format!("{last} form-0000 {last}")).len(), 3, "in order");
             assert!(!short.is_match(&"form-".repeat(99)));

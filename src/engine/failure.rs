@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, EvalAltResult, Map, Position as At};
 
-use crate::model::{Failure, Kind, Position};
+use crate::model::{Failure, Kind, Position, Sent};
 
 /// A failure as a script catches it: a map, so that `e.kind` works through functions and modules. File and line stand
 /// in the map, since rethrowing loses the position.
@@ -13,6 +13,7 @@ pub fn to_map(failure: &Failure, at: Option<&Position>) -> Map {
     map.insert("message".into(), failure.message.clone().into());
     map.insert("hint".into(), text(&failure.hint));
     map.insert("target".into(), text(&failure.target));
+    map.insert("sent".into(), failure.sent.name().into());
     map.insert("retryable".into(), failure.kind.retryable().into());
     map.insert("file".into(), at.map_or(Dynamic::UNIT, |at| at.file.to_string().into()));
     map.insert("line".into(), at.map_or(Dynamic::UNIT, |at| i64::from(at.line).into()));
@@ -56,7 +57,8 @@ fn of_thrown(value: &Dynamic) -> Failure {
         let text = |key: &str| map.get(key).and_then(|value| value.clone().into_string().ok());
         let kind = text("kind").and_then(|name| Kind::from_name(&name)).unwrap_or(Kind::Failed);
         let message = text("message").unwrap_or_else(|| "the script threw a map without a message".to_owned());
-        return Failure { kind, message, hint: text("hint"), target: text("target"), sent: Default::default() };
+        let sent = text("sent").and_then(|name| Sent::from_name(&name)).unwrap_or_default();
+        return Failure { kind, message, hint: text("hint"), target: text("target"), sent };
     }
     let text = value.clone().into_string().unwrap_or_else(|_| format!("the script threw a {}", value.type_name()));
     Failure::new(Kind::Failed, text)

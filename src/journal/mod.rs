@@ -7,6 +7,7 @@
 mod anchor;
 mod calls;
 mod chain;
+mod disk;
 pub mod entry;
 mod folder;
 mod hash;

@@ -49,6 +49,12 @@ pub(super) fn bodies(data: &Value, found: &mut Vec<Payload>) {
     }
 }
 
+/// A value as a payload: what a line says of it, and its bytes.
+pub(super) fn of(value: &Value) -> io::Result<(Payload, Vec<u8>)> {
+    let bytes = serde_json::to_vec(value)?;
+    Ok((Payload { sha256: Hash::of(&bytes), bytes: bytes.len() as u64, shape: shape(value) }, bytes))
+}
+
 /// Where a run's payloads are put.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -68,14 +74,12 @@ impl Store {
         Self { folder, state: Mutex::default() }
     }
 
-    /// Puts a value there, unless the same was put before.
-    pub(super) fn put(&self, value: &Value) -> io::Result<Payload> {
-        let bytes = serde_json::to_vec(value)?;
-        let payload = Payload { sha256: Hash::of(&bytes), bytes: bytes.len() as u64, shape: shape(value) };
+    /// Puts a payload's bytes there, unless the same were put before.
+    pub(super) fn put(&self, sha256: Hash, bytes: &[u8]) -> io::Result<()> {
         // Held while writing: nobody may refer to a payload that is not whole yet.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.known.contains(&payload.sha256) {
-            return Ok(payload);
+        if state.known.contains(&sha256) {
+            return Ok(());
         }
         if state.known.is_empty() {
             match DirBuilder::new().mode(0o700).create(&self.folder) {
@@ -83,11 +87,11 @@ impl Store {
                 _ => {}
             }
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(&self.folder, payload.sha256))?;
-        file.write_all(&bytes)?;
-        state.known.insert(payload.sha256);
-        state.unsynced.push(payload.sha256);
-        Ok(payload)
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(&self.folder, sha256))?;
+        file.write_all(bytes)?;
+        state.known.insert(sha256);
+        state.unsynced.push(sha256);
+        Ok(())
     }
 
     /// Makes durable what was put since the last time.

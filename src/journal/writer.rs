@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 
+use super::disk::Disk;
 use super::entry::{End, Entry, Header, LineRef, Payload};
 use super::folder::{self, lost};
 use super::hash::Hash;
@@ -37,13 +38,14 @@ pub struct Writer {
     folder: PathBuf,
     run: String,
     durability: Durability,
-    payloads: Store,
+    payloads: Arc<Store>,
+    disk: Disk,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    file: File,
+    file: Arc<File>,
     /// Whole lines that are not in the file yet, and while one is written, its beginning.
     buffer: Vec<u8>,
     /// Bytes in the file.
@@ -70,8 +72,12 @@ impl Writer {
         header.previous_run = anchor::newest(folder);
         let (path, file) = create_file(folder, &mut header.run)?;
         folder::lock(&file).map_err(|e| lost(&format!("the journal {}", path.display()), &e))?;
+        let disk = match durability {
+            Durability::EachLine => Disk::beside().map_err(|e| lost(&format!("the journal {}", path.display()), &e))?,
+            Durability::Buffered => Disk::Here,
+        };
         let inner = Inner {
-            file,
+            file: Arc::new(file),
             buffer: Vec::with_capacity(BUFFER + 4096),
             written: 0,
             time: TimeText::default(),
@@ -82,11 +88,12 @@ impl Writer {
             lost: None,
         };
         let writer = Writer {
-            payloads: Store::new(folder::payloads_path(&path)),
+            payloads: Arc::new(Store::new(folder::payloads_path(&path))),
             path,
             folder: folder.to_owned(),
             run: header.run.clone(),
             durability,
+            disk,
             inner: Mutex::new(inner),
         };
         writer.append(now, &Entry::Run(Box::new(header.clone())))?;
@@ -95,7 +102,7 @@ impl Writer {
                 writer.sync()?;
                 folder::sync_folder(folder).map_err(|e| lost(&format!("the journal's folder {}", folder.display()), &e))?;
             }
-            Durability::Buffered => writer.with(Inner::flush)?,
+            Durability::Buffered => writer.flush()?,
         }
         writer.point();
         Ok(writer)
@@ -110,28 +117,44 @@ impl Writer {
                 Entry::End(_) => true,
                 _ => false,
             };
-            if at_once || self.durability == Durability::EachLine || inner.buffer.len() >= BUFFER { inner.flush() } else { Ok(()) }
+            if at_once || self.durability == Durability::EachLine || inner.buffer.len() >= BUFFER {
+                inner.flush(&self.disk)
+            } else {
+                Ok(())
+            }
         })
     }
 
     /// Takes the gathered lines to the file, so that they outlive this process.
     pub fn flush(&self) -> Result<(), Failure> {
-        self.with(Inner::flush)
+        self.with(|inner| inner.flush(&self.disk))
     }
 
     /// Makes everything so far durable: lines and payloads. To be called before a change or a message leaves.
     pub fn sync(&self) -> Result<(), Failure> {
         self.with(|inner| {
-            inner.flush()?;
-            self.payloads.sync()?;
-            inner.sync()
+            inner.flush(&self.disk)?;
+            let (payloads, file, unsynced) = (Arc::clone(&self.payloads), Arc::clone(&inner.file), std::mem::take(&mut inner.unsynced));
+            self.disk.run(move || {
+                payloads.sync()?;
+                if file.metadata()?.nlink() == 0 {
+                    return Err(io::Error::other("somebody has removed it"));
+                }
+                if unsynced { file.sync_data() } else { Ok(()) }
+            })?
         })
     }
 
     /// Puts an answer beside the journal, once however often it comes; the line then refers to it.
     pub fn payload(&self, value: &Value) -> Result<Payload, Failure> {
         self.with(|_| Ok(()))?;
-        self.payloads.put(value).map_err(|e| {
+        let put = || {
+            let (payload, bytes) = payload::of(value)?;
+            let (payloads, sha256) = (Arc::clone(&self.payloads), payload.sha256);
+            self.disk.run(move || payloads.put(sha256, &bytes))??;
+            Ok(payload)
+        };
+        put().map_err(|e| {
             let failure = lost(&format!("the journal's payloads {}", self.payloads.folder().display()), &e);
             if let Ok(mut inner) = self.inner.lock() {
                 inner.lost.get_or_insert_with(|| failure.clone());
@@ -213,13 +236,19 @@ impl Inner {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, disk: &Disk) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
         self.unsynced = true;
         let before = self.written;
-        if let Err(error) = self.file.write_all(&self.buffer) {
+        let (file, buffer) = (Arc::clone(&self.file), std::mem::take(&mut self.buffer));
+        let (buffer, written) = disk.run(move || {
+            let written = (&*file).write_all(&buffer);
+            (buffer, written)
+        })?;
+        self.buffer = buffer;
+        if let Err(error) = written {
             self.untear(before);
             return Err(error);
         }
@@ -237,13 +266,6 @@ impl Inner {
         // Where even that fails the torn line stays, and `verify` says so.
         let _ = self.file.set_len(before + whole as u64);
     }
-
-    fn sync(&mut self) -> io::Result<()> {
-        if self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::other("somebody has removed it"));
-        }
-        if std::mem::take(&mut self.unsynced) { self.file.sync_data() } else { Ok(()) }
-    }
 }
 
 impl Drop for Writer {
@@ -253,7 +275,7 @@ impl Drop for Writer {
         if inner.lost.is_none() {
             let whole = inner.buffer.iter().rposition(|c| *c == b'\n').map_or(0, |at| at + 1);
             inner.buffer.truncate(whole);
-            let _ = inner.flush();
+            let _ = inner.flush(&self.disk);
         }
     }
 }

@@ -95,7 +95,7 @@ fn each_line_is_in_the_file_at_once_and_buffered_ones_when_a_change_is_near() {
 fn the_first_failure_ends_the_journal_for_good() {
     let folder = closed_folder();
     let writer = writer(folder.path(), "r1", Durability::EachLine);
-    let kept = std::mem::replace(&mut writer.inner.lock().unwrap().file, File::options().write(true).open("/dev/full").unwrap());
+    let kept = std::mem::replace(&mut writer.inner.lock().unwrap().file, Arc::new(File::options().write(true).open("/dev/full").unwrap()));
     let lost = writer.append(at(1), &read("1", 1.into())).unwrap_err();
     assert_eq!(lost.kind, Kind::JournalLost);
     assert_eq!(lost.message, format!("the journal {} cannot be written: the disk is full", writer.path().display()));
@@ -118,7 +118,7 @@ fn a_sync_that_fails_is_not_tried_again() {
     writer.append(at(1), &intent("1", 0, 1, "apply")).unwrap();
     // A pipe cannot be synced.
     let (_reader, pipe) = std::io::pipe().unwrap();
-    let kept = std::mem::replace(&mut writer.inner.lock().unwrap().file, File::from(std::os::fd::OwnedFd::from(pipe)));
+    let kept = std::mem::replace(&mut writer.inner.lock().unwrap().file, Arc::new(File::from(std::os::fd::OwnedFd::from(pipe))));
     // Its link count is 1, so it is the sync itself that fails.
     let lost = writer.sync().unwrap_err();
     assert_eq!(lost.kind, Kind::JournalLost);

@@ -120,6 +120,25 @@ pub enum Sent {
     Done,
 }
 
+impl Sent {
+    const ALL: [Sent; 4] = [Sent::No, Sent::Yes, Sent::Unknown, Sent::Done];
+
+    /// As scripts and journals know it: `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sent::No => "no",
+            Sent::Yes => "yes",
+            Sent::Unknown => "unknown",
+            Sent::Done => "done",
+        }
+    }
+
+    /// The one of that name.
+    pub fn from_name(name: &str) -> Option<Sent> {
+        Self::ALL.into_iter().find(|sent| sent.name() == name)
+    }
+}
+
 /// What a call ends in when it does not succeed. `message` and `hint` are masked before they are shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
@@ -173,8 +192,9 @@ impl Failure {
     /// Of a change that is done, though what it answered cannot be had.
     #[must_use]
     pub fn done(self) -> Self {
-        let hint = "do not repeat it for its answer: look at the target";
-        Self { message: format!("{}; what was asked for is done", self.message), hint: Some(hint.into()), sent: Sent::Done, ..self }
+        let again = self.hint.map(|hint| format!("; another time: {hint}")).unwrap_or_default();
+        let hint = format!("do not repeat it for its answer: look at the target{again}");
+        Self { message: format!("{}; what was asked for is done", self.message), hint: Some(hint), sent: Sent::Done, ..self }
     }
 
     /// Says whether the request had left.

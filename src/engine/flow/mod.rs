@@ -17,7 +17,7 @@ use crate::call::ledger::Found;
 use crate::call::{Frame, Function, Mode, pipeline::Opened};
 use crate::host::flow as specs;
 use crate::model::spec::{Args, Type};
-use crate::model::{Call, Failure, Kind, Unsent, Value, duration};
+use crate::model::{Call, Failure, Kind, Sent, Unsent, Value, duration};
 
 type Outcome = Result<Dynamic, Box<EvalAltResult>>;
 type Flow = fn(&Shared, &NativeCallContext<'_>, Given, &Args) -> Outcome;
@@ -151,7 +151,8 @@ fn retry(shared: &Shared, ctx: &NativeCallContext<'_>, given: Given, args: &Args
         };
         let failure = failure::of(&error);
         // What may have happened already is never repeated.
-        let again = failure.kind.retryable() || (args.option_bool("any") && failure.kind != Kind::InDoubt);
+        let happened = failure.kind == Kind::InDoubt || failure.sent == Sent::Done;
+        let again = !happened && (failure.kind.retryable() || args.option_bool("any"));
         if attempt >= times || !again || shared.pipeline.latch.check().is_err() {
             let simulated = shared.pipeline.mode == Mode::Rehearse && !shared.pipeline.ledger().changes.is_empty();
             return if simulated && again { unproven(shared, ctx, args, &failure) } else { Err(error) };

@@ -11,7 +11,7 @@ use super::super::failure::{self, thrown, to_map};
 use super::super::{BRANCH_STACK_BYTES, Shared};
 use super::{Given, Outcome, call, error_map, snapshot};
 use crate::model::spec::Args;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, Sent};
 use crate::platform::Clock;
 
 /// One branch's end: its value, or its error and what that says.
@@ -106,9 +106,12 @@ fn gathered(ends: Vec<Branch>, at: &crate::model::Position) -> Outcome {
     let mut one = first.clone();
     // A change that nobody knows the end of outweighs what else failed.
     if failures.iter().any(|(failure, _)| failure.kind == Kind::InDoubt) {
-        one.kind = Kind::InDoubt;
+        (one.kind, one.sent) = (Kind::InDoubt, Sent::Unknown);
     } else if failures.iter().any(|(failure, _)| failure.kind != one.kind) {
         one.kind = Kind::Failed;
+    }
+    if one.kind != Kind::InDoubt && failures.iter().any(|(failure, _)| failure.sent == Sent::Done) {
+        one.sent = Sent::Done;
     }
     if failures.len() > 1 {
         let said: Vec<&str> = failures.iter().map(|(failure, _)| failure.message.as_str()).collect();

@@ -23,7 +23,7 @@ pub static RETRY: Function = Function {
                 name: "any",
                 ty: Type::Bool,
                 default: "false",
-                help: "also tries failures again that do not look as if they could pass; never a change in doubt",
+                help: "also tries failures again that do not look as if they could pass; never a change in doubt, or one that is done",
             },
             Opt { name: "assume", ty: Type::Map, default: "", help: "what a rehearsal goes on with where nobody can know the answer" },
         ],

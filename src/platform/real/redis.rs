@@ -66,7 +66,10 @@ impl Redis {
         }
         departure.leaves();
         match sent.query_async::<Reply>(&mut connection).await {
-            Ok(reply) => value(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).done()),
+            Ok(reply) => value(reply, &mut MOST_BYTES.clone()).map_err(|failure| {
+                let sent = if failure.kind == Kind::TooLarge { Sent::Done } else { Sent::Yes };
+                failure.on(name.as_str()).sent(sent)
+            }),
             Err(error) => {
                 drop_broken(&slot, &error).await;
                 let failure = failure(name, verb, &error);

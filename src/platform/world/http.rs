@@ -12,7 +12,7 @@ use super::tunnels;
 use crate::config::{Config, Environment};
 use crate::map;
 use crate::model::operation::{HttpRequest, MetricsQuery};
-use crate::model::{Failure, Kind, Map, ObjectRef, Value, duration};
+use crate::model::{Failure, Kind, Map, ObjectRef, Sent, Value, duration};
 use crate::platform::egress::{Egress, shown};
 use crate::platform::masking::Masking;
 use crate::platform::metrics::Parser;
@@ -289,8 +289,9 @@ impl Reply {
             Outcome::Broken => return Err(failures::in_doubt(format!("{} was sent, and no answer came: {}", asked(), tunnels::BROKE))),
             _ => {}
         }
-        let done = matches!(self.outcome, Outcome::Answer { status: 200..300, .. });
-        let answer = self.into_answer(request, cx).map_err(|failure| if done { failure.done() } else { failure })?;
+        let fine =
+            matches!(self.outcome, Outcome::Answer { status, .. } if status::is_fine(i64::from(status), request.ok_status.as_deref()));
+        let answer = self.into_answer(request, cx).map_err(|failure| failure.sent(if fine { Sent::Done } else { Sent::Yes }))?;
         status::changed(answer, request)
     }
 

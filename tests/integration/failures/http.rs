@@ -174,6 +174,21 @@ fn what_a_service_says_stays_on_one_line() {
 }
 
 #[test]
+fn what_a_service_says_is_never_compiled() {
+    let text = "`${abort(\"run\")}` ${env(\"HOME\")} {{ abort(\"run\") }} $(id) %n";
+    let slot = Slot::new(
+        &json!({ "GET /text": { "body": text }, "GET /json": { "headers": { "Content-Type": "application/json" }, "body": json!({ text: [text] }).to_string() } }),
+    );
+    let project = Real::new("default").service("api", &slot.address).project();
+    let script = "let text = http_get(\"api/text\").body;\nlet json = http_get(\"api/json\").body;\n\
+                  step `Look at ${text}` { note(text); note(`${text}`); show(json); show(table([json])); }\n\
+                  check(json.keys()[0] == text && json[text][0] == text && parse_json(json.to_json()) == json, \"it is another text\");\n\
+                  wait_until(|| true, #{ message: text });\nthrow text;";
+    let ran = project.really(script).status(1).stderr_has(&format!("note: {text}")).stderr_has(&format!("error[failed]: {text}"));
+    assert!(ran.stderr_has(&format!("Look at {text}")).out.contains("abort"), "it is shown as it is");
+}
+
+#[test]
 fn a_certificate_is_verified_and_the_phases_before_the_answer_are_told() {
     let address = api_server();
     let (_, port) = address.rsplit_once(':').unwrap();

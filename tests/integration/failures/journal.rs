@@ -50,6 +50,17 @@ fn where_no_journal_can_be_begun_nothing_begins() {
 }
 
 #[test]
+fn a_script_has_no_say_in_where_its_record_is() {
+    let project = Project::new().script("x.rhai", "runbook(#{ name: \"x\", journal: \"elsewhere\" });");
+    project.run(["run", "x.rhai", "--world"]).status(2).stderr_has("journal").no_journal();
+    // Nor can it write there.
+    let folder = project.outside().join("state/runbook/journal");
+    let save = format!("http_get(\"api/x\", #{{ save: {:?} }});", folder.join("last").display().to_string());
+    let ran = project.script("x.rhai", &save).run(["run", "x.rhai", "--world"]).status(1);
+    ran.stderr_has("error[bad_argument]: ").stderr_has("files are saved beneath the project's root");
+}
+
+#[test]
 fn when_the_disk_fills_nothing_more_leaves_and_the_record_before_stands() {
     let hook = Hook::new("disk-fills", &json!({}));
     let script = "notify(\"hook\", \"first\");

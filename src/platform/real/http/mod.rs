@@ -196,8 +196,9 @@ impl Http {
             failures::in_doubt(format!("{asked} was sent, and no answer came: {}", trouble.text))
         })?;
         let status = response.status().as_u16();
+        let fine = status::is_fine(i64::from(status), request.ok_status.as_deref());
         let answer = answered(response, request, mask, &watch, &probe).await.map_err(|trouble| match trouble.kind {
-            Kind::TooLarge | Kind::Failed | Kind::BadArgument if (200..300).contains(&status) => trouble.failure(&asked).done(),
+            Kind::TooLarge | Kind::Failed | Kind::BadArgument if fine => trouble.failure(&asked).sent(Sent::Done),
             Kind::TooLarge | Kind::Failed | Kind::BadArgument => trouble.failure(&asked).sent(Sent::Yes),
             _ => failures::in_doubt(format!("{asked} was answered with HTTP {status}, and the answer broke off: {}", trouble.text)),
         })?;

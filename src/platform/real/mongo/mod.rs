@@ -20,7 +20,7 @@ use super::{MOST_BYTES, Real, address};
 use crate::config::DatabaseKind;
 use crate::map;
 use crate::model::operation::MongoChange;
-use crate::model::{Failure, Kind, Value};
+use crate::model::{Failure, Kind, Sent, Value};
 use crate::platform::failures;
 use crate::platform::rows::RowWriter;
 
@@ -68,7 +68,8 @@ impl Mongo {
         let (handle, document, verb) = place(&connected.handle, document)?;
         departure.leaves();
         let reply = match handle.run_command(document).await {
-            Ok(reply) => convert::reply(reply, &mut MOST_BYTES.clone()).map_err(|failure| failure.on(name.as_str()).done())?,
+            // All of it, since it says what was refused; whether it is too large for a script is asked later.
+            Ok(reply) => convert::reply(reply, &mut usize::MAX.clone()).map_err(|failure| failure.on(name.as_str()).sent(Sent::Done))?,
             Err(error) => {
                 let failed = changed(name, &verb, &error, hides);
                 if matches!(failed.kind, Kind::Unavailable | Kind::InDoubt) {
@@ -136,7 +137,7 @@ fn changed(name: &str, verb: &str, error: &Error, hides: bool) -> Failure {
     }
 }
 
-/// A command that the server itself ends when nobody waits for it any more.
+/// A command that the server itself ends when nobody waits for it any more; of others not every server takes the limit.
 fn limited(mut command: Document, timeout: Duration) -> Document {
     let searches = command.keys().next().is_some_and(|verb| ["find", "aggregate", "count"].contains(&verb.as_str()));
     if searches && !command.contains_key("maxTimeMS") {
