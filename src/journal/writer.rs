@@ -54,6 +54,8 @@ struct Inner {
     lines: u64,
     last: Hash,
     unsynced: bool,
+    /// The folder's entry is not durable yet.
+    new: bool,
     ended: bool,
     lost: Option<Failure>,
 }
@@ -84,6 +86,7 @@ impl Writer {
             lines: 0,
             last: Hash::ZERO,
             unsynced: false,
+            new: true,
             ended: false,
             lost: None,
         };
@@ -97,13 +100,7 @@ impl Writer {
             inner: Mutex::new(inner),
         };
         writer.append(now, &Entry::Run(Box::new(header.clone())))?;
-        match durability {
-            Durability::EachLine => {
-                writer.sync()?;
-                folder::sync_folder(folder).map_err(|e| lost(&format!("the journal's folder {}", folder.display()), &e))?;
-            }
-            Durability::Buffered => writer.flush()?,
-        }
+        writer.flush()?;
         writer.point();
         Ok(writer)
     }
@@ -135,12 +132,17 @@ impl Writer {
         self.with(|inner| {
             inner.flush(&self.disk)?;
             let (payloads, file, unsynced) = (Arc::clone(&self.payloads), Arc::clone(&inner.file), std::mem::take(&mut inner.unsynced));
+            let new = std::mem::take(&mut inner.new).then(|| self.folder.clone());
             self.disk.run(move || {
                 payloads.sync()?;
                 if file.metadata()?.nlink() == 0 {
                     return Err(io::Error::other("somebody has removed it"));
                 }
-                if unsynced { file.sync_data() } else { Ok(()) }
+                if unsynced {
+                    file.sync_data()?;
+                }
+                // The file's own name.
+                new.map_or(Ok(()), |folder| folder::sync_folder(&folder))
             })?
         })
     }
