@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use runbook::host::FUNCTIONS;
 use serde_json::json;
 
@@ -138,6 +140,41 @@ fn service() -> Slot {
     Slot::new(&routes)
 }
 
+/// The same systems in a world, which say as much.
+fn world(namespace: &str, table: &str) -> String {
+    let leaked = all_forms();
+    let said = json!({ "body": leaked, "headers": { "x-token": TOKEN } });
+    let mut routes = json!({ "GET /text": said, "GET /fails": { "status": 500, "body": leaked }, "POST /fails": { "status": 400, "body": leaked },
+        "GET /metrics": { "body": format!("# TYPE up gauge\nup{{leaked=\"{TOKEN}\"}} 1\n") } });
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        routes[format!("{method} /echo")] = said.clone();
+    }
+    let object = |kind: &str, name: &str, key: &str, data: serde_json::Value| json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name, "namespace": namespace }, key: data });
+    let program = json!([{ "match": "exit 3", "stdout": leaked, "stderr": leaked, "exit_code": 3 }, { "match": ".", "stdout": leaked, "stderr": leaked }]);
+    let pod = json!({ "containers": [{ "name": "runner", "image": "registry.example/runner:1" }] });
+    let told = json!({ "apiVersion": "v1", "kind": "Event", "metadata": { "name": "told", "namespace": namespace }, "type": "Warning", "reason": "Told",
+        "message": leaked, "involvedObject": { "kind": "Pod", "name": "runner", "namespace": namespace } });
+    json!({
+        "services": { "api": { "routes": routes } },
+        "databases": {
+            "postgres": { "statements": [
+                { "match": "::int", "error": { "code": "22P02", "message": format!("invalid input syntax for type integer: \"{KEY}\"") } },
+                { "match": "(?i)^select", "rows": [{ "t": KEY }, { "t": leaked }] },
+                { "match": ".", "rows_affected": 1 },
+            ] },
+            "mongodb": { "collections": { table: [{ "_id": 1, "raw": KEY, "all": leaked }] } },
+            "redis": { "keys": { table: leaked } },
+        },
+        "exec": program, "commands": program, "environment": { "CANARY_KEY": KEY },
+        "objects": [
+            object("ConfigMap", "leaky", "data", json!({ "copied": leaked })),
+            object("Secret", "creds", "data", json!({ "token": STANDARD.encode(TOKEN), "key": STANDARD.encode(KEY) })),
+            object("Pod", "runner", "spec", pod), told,
+        ],
+    })
+    .to_string()
+}
+
 #[test]
 fn every_function_meets_the_canaries_and_shows_keeps_and_sends_none() {
     let known: BTreeSet<&str> = FUNCTIONS.iter().map(|function| function.spec.name).collect();
@@ -167,7 +204,10 @@ fn every_function_meets_the_canaries_and_shows_keeps_and_sends_none() {
     let project = project.script("x.rhai", &script);
     let answers = [format!("ask={KEY}"), "confirm=yes".to_owned(), format!("manual=yes {KEY}")];
     let answers: Vec<&str> = answers.iter().flat_map(|answer| ["--answer", answer]).collect();
-    for more in [&[][..], &["-o", "json"], &["--dry-run"], &["--dry-run", "-o", "json"]] {
+    let project = project.file("canary.yaml", &world(&namespace, &table));
+    let simulated = ["--world", "canary.yaml"];
+    let modes: [&[&str]; 5] = [&[], &["-o", "json"], &["--dry-run"], &["--dry-run", "-o", "json"], &simulated];
+    for more in modes {
         let ran = project.run([&["run", "x.rhai"][..], more, &answers].concat()).status(1);
         nowhere(&ran, &hook);
         let ended = ran.journal();
