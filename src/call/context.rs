@@ -179,7 +179,7 @@ impl<'a> Cx<'a> {
 
     /// An answer given beforehand on the command line (`--answer ID=VALUE`).
     pub fn given_answer(&self, id: &str) -> Option<&str> {
-        self.pipeline.answers.get(id).map(String::as_str)
+        self.pipeline.answers.get(id)
     }
 
     /// Puts a person's answer on record: to what, which it was, and by whom.

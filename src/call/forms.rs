@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 
 use super::mask::SHORTEST;
 use crate::model::text;
+use crate::platform::equivalent;
 
 /// Parts of a secret that give it away alone. One of several lines, such as a key, is met line by line in logs; of an
 /// address, such as a webhook's, servers repeat the path, and the token in it.
@@ -22,6 +23,8 @@ pub(super) fn forms_of(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![text.to_owned(), hex.to_uppercase(), hex];
+    forms.extend(debug_forms(text));
+    forms.extend(html_forms(text));
     let json = json_forms(text);
     // JSON within a text of JSON, as in Kubernetes' `last-applied-configuration` within a body.
     forms.extend(json.iter().flat_map(|once| json_forms(once)));
@@ -50,12 +53,35 @@ pub(super) fn forms_of(text: &str) -> Vec<String> {
             }
         }
     }
-    // Our own lines that say the same by hand quote for a shell, and for SQL.
-    let quoted = |quote: &str| forms.iter().filter(|form| form.contains('\'')).map(|form| form.replace('\'', quote)).collect::<Vec<_>>();
-    let quoted = [r"'\''", "''", r"\'"].map(quoted).concat();
-    forms.extend(quoted);
+    // Our own lines that say the same by hand quote for a shell, and for SQL, also one within the other.
+    let quoted = |forms: &[String], quote: &str| -> Vec<String> {
+        forms.iter().filter(|form| form.contains('\'')).map(|form| form.replace('\'', quote)).collect()
+    };
+    let sql = quoted(&forms, "''");
+    let all = [&forms[..], &sql].concat();
+    let shell = [r"'\''", r"\'"].map(|quote| quoted(&all, quote)).concat();
+    forms.extend(sql.into_iter().chain(shell));
+    // Where a word has control characters, and bash's quotes.
+    for text in [text.to_owned(), text.replace('\'', "''")] {
+        forms.extend(equivalent::word(&text).strip_prefix("$'").and_then(|word| word.strip_suffix('\'')).map(str::to_owned));
+    }
     forms.retain(|form| form.len() >= SHORTEST);
     forms
+}
+
+/// A text as Rust's `{:?}` has it, as our own messages quote it, and that within JSON.
+fn debug_forms(text: &str) -> Vec<String> {
+    let quoted = format!("{text:?}");
+    let inner = quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or_default();
+    vec![inner.to_owned(), json_text(inner)]
+}
+
+/// A text within HTML, as error pages quote it: as Python, and as Go and JavaScript write the quotes.
+fn html_forms(text: &str) -> Vec<String> {
+    let plain = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    [("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "&#39;"), ("\"", "'")]
+        .map(|(double, single)| plain.replace('"', double).replace('\'', single))
+        .to_vec()
 }
 
 /// A text within JSON. Writers differ in what they escape beyond what they must: Go `<>&`, PHP `/`, Python all that is not ASCII.

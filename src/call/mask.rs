@@ -141,6 +141,7 @@ impl Masker {
     /// Masks what is shown of a prepared write; the write itself and its inverse stay as they must be sent.
     pub fn prepared(&self, prepared: Prepared) -> Prepared {
         Prepared {
+            target: self.text(prepared.target),
             before: self.value(prepared.before),
             after: self.value(prepared.after),
             equivalent: self.text(prepared.equivalent),
@@ -295,6 +296,7 @@ mod tests {
     use super::*;
     use crate::call::forms::url_forms;
     use crate::map;
+    use crate::platform::equivalent;
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
@@ -364,6 +366,9 @@ mod tests {
             r#"Pä/ss \u003cW\u003e\u0026d!\"K+y"#,
             r#"P\u00e4\/ss <W>&d!\"K+y"#,
             r#"P\u00e4/ss <W>&d!\"K+y"#,
+            // HTML, by Python and by Go.
+            r#"Pä/ss &lt;W&gt;&amp;d!&quot;K+y"#,
+            r#"Pä/ss &lt;W&gt;&amp;d!&#34;K+y"#,
             // JSON within JSON.
             r#"Pä/ss <W>&d!\\\"K+y"#,
             r#"Pä/ss \\u003cW\\u003e\\u0026d!\\\"K+y"#,
@@ -376,6 +381,24 @@ mod tests {
         ] {
             assert_eq!(masker.text(format!("<{form}>")), "<***>", "{form}");
         }
+    }
+
+    #[test]
+    fn our_own_quotes_are_known() {
+        let secret = "it's\u{202e}-a \u{7f}secret";
+        let sql = secret.replace('\'', "''");
+        for said in [
+            format!("{secret:?}"),
+            serde_json::to_string(&format!("{secret:?}")).unwrap(),
+            equivalent::word(secret),
+            equivalent::word(&sql),
+            equivalent::word(&format!("x \u{1b} {sql}")),
+        ] {
+            let masked = masker(secret).text(said.clone());
+            assert!(!masked.contains("secret"), "{said}: {masked}");
+        }
+        // SQL within a shell's quotes.
+        assert_eq!(masker("it's-a-secret").text(equivalent::quote("VALUES ('it''s-a-secret')")), r"'VALUES ('\''***'\'')'");
     }
 
     #[test]

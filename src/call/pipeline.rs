@@ -2,7 +2,7 @@
 //! touches a system.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::ledger::{Change, Finding, Found, Inverse, Ledger};
 use super::mask::{self, MASK, Masker};
 use super::policy::{self, Decision, Policy, Verdict};
 use super::record;
-use super::ui::{Event, Ui};
+use super::ui::{Answers, Event, Ui};
 use super::{Body, Cx, Done, Frame, Function, Latch};
 use crate::config::Config;
 use crate::journal::entry::{self, Entry};
@@ -61,7 +61,7 @@ pub struct Pipeline {
     /// The person's side.
     pub ui: Arc<dyn Ui>,
     /// Answers given beforehand, by question id.
-    pub answers: BTreeMap<String, String>,
+    pub answers: Answers,
     /// What the run adds up to.
     pub ledger: Mutex<Ledger>,
 }
@@ -167,11 +167,15 @@ impl Pipeline {
         started: Duration,
     ) -> Result<Value, Failure> {
         let of = prepared.len() as u32;
+        if let (0, Effect::Change, Some(target)) = (of, call.effect, &call.target) {
+            self.ui.event(&Event::Unchanged(call.function, &self.masker.text(target.clone())));
+        }
         let mut done = Vec::with_capacity(prepared.len());
         for (number, prepared) in (0..).zip(prepared) {
             // What is so already is not done again.
             if prepared.before == prepared.after && call.effect == Effect::Change {
                 cx.rests_on(prepared.provenance);
+                self.ui.event(&Event::Unchanged(call.function, &prepared.target));
                 done.push(Done { prepared, status: "unchanged", answer: None });
                 continue;
             }
@@ -338,6 +342,10 @@ impl Pipeline {
         let prepared = self.bind(&record::ROLLBACK, &call, values).and_then(|args| {
             let mut prepared = self.prepare(vec![inverse.write], &cx)?;
             for one in &mut prepared {
+                // What a database held comes from nobody's script, and is shown to nobody.
+                if let Some(shaped) = content::shaped(&one.write) {
+                    one.equivalent = self.masker.text(equivalent::of(&shaped, self.platform.environment()));
+                }
                 let tier = Policy::tier(record::ROLLBACK.spec.tier, None, one);
                 look(one, tier)?;
             }
@@ -512,8 +520,10 @@ impl Pipeline {
         if let Some(refusal) = &change.refusal {
             self.finding(call, Found::Refused, format!("{}: {refusal}", change.target));
         }
+        // What the server would not have now, and may have by then.
+        let unproven = change.validated == Some(false) && change.refusal.is_none();
         for remark in &change.remarks {
-            self.finding(call, Found::Remark, remark.clone());
+            self.finding(call, if unproven { Found::Unproven } else { Found::Remark }, remark.clone());
         }
         self.ui.event(&Event::Change(&change));
         self.ledger().changes.push(change);

@@ -1,5 +1,7 @@
 //! What the pipeline tells and asks the person at the terminal.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::ledger::{Change, Finding};
@@ -39,10 +41,46 @@ pub enum Event<'a> {
     CallEnded(&'a Call, Option<&'a Failure>, Duration),
     /// A change or message was done or simulated.
     Change(&'a Change),
+    /// A call had nothing to do at a target: the function, the target.
+    Unchanged(&'a str, &'a str),
     /// Something was found.
     Finding(&'a Finding),
     /// The script's own remark.
     Note(&'a str),
+}
+
+/// The id of the question whether to roll back: `--answer rollback=yes`.
+pub const ROLLBACK: &str = "rollback";
+
+/// What was answered beforehand (`--answer ID=VALUE`), and what of it was asked for.
+#[derive(Debug, Default)]
+pub struct Answers {
+    given: BTreeMap<String, String>,
+    asked: Mutex<BTreeSet<String>>,
+}
+
+impl Answers {
+    /// Answers by the questions' ids.
+    pub fn new(given: BTreeMap<String, String>) -> Self {
+        Self { given, asked: Mutex::default() }
+    }
+
+    /// The answer to a question.
+    pub fn get(&self, id: &str) -> Option<&str> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        self.given.get(id).map(String::as_str)
+    }
+
+    /// For each answer that nothing has asked for, that with the nearest question.
+    pub fn unasked(&self) -> Vec<String> {
+        let mut known = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known.insert(ROLLBACK.to_owned());
+        let strange = self.given.keys().filter(|id| !known.contains(*id));
+        strange
+            .map(|id| Failure::unknown("question", id, known.iter().map(String::as_str)))
+            .map(|failure| format!("--answer: nothing asked this: {}; {}", failure.message, failure.hint.unwrap_or_default()))
+            .collect()
+    }
 }
 
 /// A question to a person.

@@ -134,7 +134,7 @@ impl<'a> Column<'a> {
     /// The text that all rows have, where it is the same.
     fn same(&self) -> Option<&str> {
         let first = self.cells.first().filter(|_| self.cells.len() > 1)?;
-        (!matches!(first.as_str(), "yes" | "no" | "") && self.cells.iter().all(|cell| cell == first)).then_some(first)
+        (!matches!(first.as_str(), "true" | "false" | "") && self.cells.iter().all(|cell| cell == first)).then_some(first)
     }
 
     fn takes(&self) -> usize {
@@ -195,8 +195,8 @@ fn cell(value: &Value, most: Most) -> String {
     match value {
         Value::Null => String::new(),
         Value::Str(text) => text::short(text, most.text),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
+        Value::Bool(true) => "true".to_owned(),
+        Value::Bool(false) => "false".to_owned(),
         Value::Float(x) => format!("{}", (x * 10.0).round() / 10.0),
         Value::Secret(_) => "***".to_owned(),
         Value::Unsent(unsent) => format!("<not sent: {}>", unsent.function),
@@ -228,7 +228,7 @@ mod tests {
     fn arrays_of_maps_are_tables_without_empty_columns() {
         let rows =
             Value::List(vec![map! { "ok" => true, "name" => "a", "x" => "" }, map! { "ok" => false, "name" => "b\u{1b}[2J", "x" => "" }]);
-        assert_eq!(value(&rows, Some("Title"), 80), "Title\n NAME        OK\n a           yes\n b\\u{1b}[2J  no");
+        assert_eq!(value(&rows, Some("Title"), 80), "Title\n NAME        OK\n a           true\n b\\u{1b}[2J  false");
     }
 
     #[test]

@@ -62,7 +62,8 @@ pub fn write(summary: &Summary, colour: bool, out: &mut dyn Write) -> io::Result
     let took = duration::show(Duration::from_secs_f64(summary.duration_ms.max(0.0) / 1e3));
     let simulated = if summary.platform.starts_with("world") { " (simulated time)" } else { "" };
     let with = |status: &str| all().filter(|change| change.status == status).count();
-    let others = [(with("failed"), "failed"), (with("in_doubt"), "in doubt")];
+    let unproven = summary.findings.iter().filter(|finding| finding.finding == Found::Unproven).count();
+    let others = [(with("failed"), "failed"), (with("in_doubt"), "in doubt"), (unproven, "unproven")];
     let others: String = others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}, ")).collect();
     writeln!(
         out,

@@ -239,6 +239,9 @@ impl Ui for Terminal {
                 );
                 self.line(state, &line);
             }
+            Event::Unchanged(function, target) => {
+                self.line(state, &format!("  {function} {}  unchanged", text::one_line(target)));
+            }
             Event::Finding(finding) => {
                 let word = match finding.finding {
                     Found::Refused => "refused",

@@ -31,11 +31,18 @@ fn beneath(root: &Path, asked: &str, keep: bool) -> Result<Save, Failure> {
     };
     let folder = root.join(path.parent().unwrap_or(Path::new("")));
     let real = |folder: &Path| folder.canonicalize().map_err(|error| wrong(format!("the folder of {asked:?} cannot be opened: {error}")));
-    let (root, folder) = (real(root)?, real(&folder)?);
-    if !folder.starts_with(&root) {
+    // What is not there yet is made when the file is begun, beneath the last folder that is there.
+    let is_there = |folder: &&Path| folder.symlink_metadata().is_ok();
+    let there = folder.ancestors().find(is_there).unwrap_or(root);
+    let missing = folder.strip_prefix(there).unwrap_or(Path::new("")).to_owned();
+    let (root, there) = (real(root)?, real(there)?);
+    if !there.starts_with(&root) {
         return Err(wrong(format!("the folder of {asked:?} leads out of the project")));
     }
-    let path = folder.join(name);
+    if !there.is_dir() {
+        return Err(wrong(format!("the folder of {asked:?} is a file")));
+    }
+    let path = there.join(missing).join(name);
     if path.symlink_metadata().is_ok() {
         return Err(exists(asked));
     }
@@ -56,6 +63,9 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", root.path().join("dangling")).unwrap();
         let save = beneath(root.path(), "evidence/rows.csv", true).unwrap();
         assert_eq!(save.path, root.path().canonicalize().unwrap().join("evidence/rows.csv"));
+        let save = beneath(root.path(), "evidence/./2026/11/rows.csv", true).unwrap();
+        assert_eq!(save.path, root.path().canonicalize().unwrap().join("evidence/2026/11/rows.csv"));
+        assert!(!root.path().join("evidence/2026").exists(), "it is made when the file is begun");
         for (asked, says) in [
             ("../rows", "is no path beneath"),
             ("/etc/rows", "is no path beneath"),
@@ -63,7 +73,9 @@ mod tests {
             ("evidence/..", "is no path beneath"),
             ("a\0b", "is no path beneath"),
             ("out/rows", "leads out of the project"),
-            ("missing/rows", "cannot be opened"),
+            ("old/rows", "is a file"),
+            ("out/more/rows", "leads out of the project"),
+            ("dangling/rows", "cannot be opened"),
             ("old", "exists already"),
             ("dangling", "exists already"),
         ] {

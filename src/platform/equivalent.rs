@@ -395,7 +395,7 @@ fn webhook(message: &Message, environment: &Environment) -> String {
         Some(ChannelKind::Webhook) => {
             crate::map! { "channel" => message.channel.clone(), "text" => message.text.clone(), "severity" => message.severity.clone(), "fields" => message.fields.clone(), "key" => message.key.clone() }
         }
-        _ => crate::map! { "text" => super::slack::text(&message.text) },
+        _ => crate::map! { "text" => super::slack::message(message) },
     };
     let body = quote(&inert_json(&Value::to_string(&body)));
     let post = "curl -sS -X POST -H 'Content-Type: application/json'";

@@ -203,6 +203,7 @@ impl<B: Observe> Platform for Rehearsal<B> {
             // What was made only here the server does not have.
             Err(failure) if failure.kind == Kind::NotFound && simulated => {}
             Err(failure) if failures::is_budget(&failure) => {
+                prepared.validated = Some(false);
                 prepared.remarks.push(format!("{}: the run would wait until it is allowed", failure.message));
             }
             Err(failure) if is_refusal(failure.kind) => {

@@ -1,9 +1,9 @@
 //! Files that answers are streamed to instead of being held: new ones only, 0600 from the start, with their SHA-256.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::Permissions;
+use std::fs::{DirBuilder, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -27,6 +27,9 @@ impl Saver {
     /// Begins a file. In a rehearsal nothing is written, and all is counted.
     pub fn begin(save: &Save) -> Result<Self, Failure> {
         let folder = save.path.parent().unwrap_or(Path::new("/"));
+        if save.keep {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| broken(&save.shown, &error))?;
+        }
         let made = || tempfile::Builder::new().prefix(".saving-").permissions(Permissions::from_mode(0o600)).tempfile_in(folder);
         let file = if save.keep { Some(made().map_err(|error| broken(&save.shown, &error))?) } else { None };
         Ok(Self { file, path: save.path.clone(), shown: save.shown.clone(), hash: Sha256::new(), bytes: 0 })
@@ -165,6 +168,10 @@ mod tests {
         other.write(b"x").unwrap();
         assert!(other.finish().unwrap_err().message.contains("exists already"));
         assert_eq!(std::fs::read(&path).unwrap(), b"abc");
+        let missing = folder.path().join("evidence");
+        drop(Saver::begin(&save(&missing, true)).unwrap());
+        assert_eq!(std::fs::metadata(&missing).unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::remove_dir(missing).unwrap();
         drop(Saver::begin(&save(folder.path(), true)).unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half done stays");
     }

@@ -11,15 +11,7 @@ pub(super) fn apply(answer: &mut Value, pointers: &[String], target: &str, wante
     let mut found = Vec::new();
     for pointer in pointers {
         match answer.at_mut(&["body"]).and_then(|body| at(body, pointer)).filter(|field| **field != Value::Null) {
-            Some(field) => {
-                let content = match &*field {
-                    Value::Str(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                let secret = Secret::new(format!("{target}#{pointer}"), content);
-                *field = Value::Secret(secret.clone());
-                found.push(secret);
-            }
+            Some(field) => seal(field, &format!("{target}#{pointer}"), &mut found),
             None if wanted => {
                 let message = format!("{target} answered without {pointer:?}, which was to be sealed");
                 return Err(Failure::new(Kind::Failed, message)
@@ -35,6 +27,21 @@ pub(super) fn apply(answer: &mut Value, pointers: &[String], target: &str, wante
         cover(answer, &found);
     }
     Ok(())
+}
+
+/// Makes a value a secret; of a map or a list each value in it, since each may be met elsewhere.
+fn seal(value: &mut Value, name: &str, found: &mut Vec<Secret>) {
+    match value {
+        Value::Null => {}
+        Value::List(items) => items.iter_mut().enumerate().for_each(|(number, item)| seal(item, &format!("{name}/{number}"), found)),
+        Value::Map(map) => map.iter_mut().for_each(|(key, item)| seal(item, &format!("{name}/{key}"), found)),
+        plain => {
+            let content = plain.as_str().map_or_else(|| plain.to_string(), str::to_owned);
+            let secret = Secret::new(name, content);
+            *plain = Value::Secret(secret.clone());
+            found.push(secret);
+        }
+    }
 }
 
 fn at<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Value> {
@@ -80,6 +87,13 @@ mod tests {
         let token = answer.at(&["body", "a/b"]).and_then(Value::as_list).and_then(|items| items[1].get("token"));
         let Some(Value::Secret(token)) = token else { panic!("{answer}") };
         assert_eq!((token.expose(), token.name()), ("hunter2hunter2", "api/login#/a~1b/1/token"));
+        let mut answer = map! { "body" => map! { "creds" => map! { "user" => "ann", "all" => vec!["hunter2hunter2".into()] }, "said" => "hunter2hunter2" } };
+        apply(&mut answer, &["/creds".into()], "api/login", true).unwrap();
+        assert_eq!(answer.str_at(&["body", "said"]), Some("***"));
+        let names = [answer.at(&["body", "creds", "user"]), answer.at(&["body", "creds", "all"]).and_then(|all| all.as_list()?.first())];
+        let names = names.map(|value| value.map(Value::to_string));
+        let secret = |name: &str| Some(format!("{{\"$secret\":\"api/login#/creds/{name}\"}}"));
+        assert_eq!(names, [secret("user"), secret("all/0")]);
     }
 
     #[test]

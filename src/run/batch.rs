@@ -74,6 +74,9 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
             shared.pipeline.ui.event(&crate::call::ui::Event::Note(&format!("the rollback failed: {}", failure.message)));
         }
     }
+    for strange in shared.pipeline.answers.unasked() {
+        shared.pipeline.ui.event(&crate::call::ui::Event::Note(&strange));
+    }
     Ok(finish(&shared, Some(&script), diagnostic))
 }
 
@@ -224,13 +227,13 @@ mod tests {
         assert_eq!(unless_panicked(&script, || Ok(())), Ok(()));
     }
 
-    /// A terminal that breaks down at the first note, and remembers what it is asked.
+    /// A terminal that breaks down at the script's note, and remembers what it is asked.
     #[derive(Default)]
     struct Breaking(std::sync::Mutex<Vec<String>>);
 
     impl Ui for Breaking {
         fn event(&self, event: &crate::call::ui::Event<'_>) {
-            assert!(!matches!(event, crate::call::ui::Event::Note(_)), "broken");
+            assert!(!matches!(event, crate::call::ui::Event::Note("x")), "broken");
         }
         fn show(&self, _: &crate::model::Value, _: Option<&str>) {}
         fn ask(&self, question: &crate::call::ui::Question) -> Option<String> {

@@ -4,13 +4,10 @@ use std::sync::PoisonError;
 
 use rhai::Engine;
 
-use crate::call::ui::Question;
+use crate::call::ui::{Event, Question, ROLLBACK};
 use crate::engine::Shared;
 use crate::engine::step::Rollback;
 use crate::model::Failure;
-
-/// The id under which `--answer` speaks for the person: `--answer rollback=yes`.
-pub const ANSWER: &str = "rollback";
 
 /// Offers the rollbacks of the failed steps and of the finished ones, newest first, and runs them if a person says yes.
 ///
@@ -34,8 +31,12 @@ pub fn offer(engine: &Engine, shared: &Shared) -> Result<(), Failure> {
         details,
         choices: "[y]es [n]o".to_owned(),
     };
-    let given = shared.pipeline.answers.get(ANSWER).cloned();
-    let answer = given.or_else(|| shared.pipeline.ui.ask(&question)).unwrap_or_default();
+    let given = shared.pipeline.answers.get(ROLLBACK).map(str::to_owned);
+    let Some(answer) = given.or_else(|| shared.pipeline.ui.ask(&question)) else {
+        let note = "nothing was taken back, since nobody is there to answer: `--answer rollback=yes` says yes beforehand";
+        shared.pipeline.ui.event(&Event::Note(note));
+        return Ok(());
+    };
     if !matches!(answer.trim(), "y" | "yes") {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use crate::call::ledger::Ledger;
 use crate::call::mask::Masker;
 use crate::call::pipeline::public_names;
 use crate::call::policy::Policy;
+use crate::call::ui::Answers;
 use crate::call::{Latch, Mode, Pipeline, Ui};
 use crate::config::{Config, Environment, repository};
 use crate::engine::Script;
@@ -139,7 +140,7 @@ pub fn pipeline(
         masker,
         latch,
         ui,
-        answers: request.answers.clone(),
+        answers: Answers::new(request.answers.clone()),
         ledger: Mutex::new(Ledger::default()),
     })
 }

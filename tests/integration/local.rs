@@ -279,3 +279,54 @@ fn the_seed_s_filters_are_sayable() {
         "{ran}"
     );
 }
+
+#[test]
+fn what_comes_to_nothing_is_said() {
+    let script = "delete(\"app=no-such\"); let n = get(\"deployment/api\").spec.replicas; scale(\"deployment/api\", n);";
+    let ran = ran(script).status(0).stderr_has("delete app=no-such  unchanged").stderr_has("scale deployment/api  unchanged");
+    ran.stdout_has("ok: 0 changes made");
+}
+
+#[test]
+fn an_eviction_that_no_budget_allows_is_unproven_in_a_rehearsal() {
+    let world = "workloads: { deployment/api: { replicas: 2 } }\nobjects:\n  - { kind: PodDisruptionBudget, metadata: { name: api }, spec: { minAvailable: 2, selector: { matchLabels: { app: api } } } }\n";
+    let script = "for pod in pods(\"deployment/api\") { drain(pod.node, #{ force: true }); }";
+    let project = Project::new().world("w.yaml", world).script("x.rhai", script);
+    let ran = project.run(["run", "x.rhai", "--world", "w.yaml", "--dry-run"]).status(0);
+    ran.stdout_has("Unproven").stdout_has("a disruption budget holds ").stdout_has(" unproven, ");
+}
+
+#[test]
+fn an_answer_that_nothing_asked_for_is_told_and_so_is_a_question_that_nobody_answered() {
+    let project = project().script("x.rhai", "step \"A\" { scale(\"deployment/api\", 4); throw \"no\"; }");
+    let run = |more: &[&str]| project.run([&["run", "x.rhai", "--world", "w.yaml"], more].concat()).status(1);
+    let lacks = "nothing was taken back, since nobody is there to answer: `--answer rollback=yes` says yes beforehand";
+    run(&[]).stderr_has(lacks);
+    let strange = run(&["--answer", "rolback=yes"]).stderr_has(lacks);
+    strange.stderr_has("--answer: nothing asked this: unknown question \"rolback\"; did you mean `rollback`?");
+    run(&["--answer", "rollback=no"]).has_not("nothing was taken back").has_not("--answer:");
+}
+
+#[test]
+fn a_folder_for_what_is_saved_is_made() {
+    let script = "let saved = sql(\"postgres\", \"SELECT * FROM people\", #{ save: \"evidence/2026/people.csv\" }); note(`${saved.rows}`);";
+    let project = project().script("x.rhai", script);
+    project.run(["run", "x.rhai", "--world", "w.yaml", "--dry-run"]).status(0);
+    assert!(!project.root().join("evidence").exists(), "a rehearsal makes nothing");
+    project.run(["run", "x.rhai", "--world", "w.yaml"]).status(0).stderr_has("note: 2");
+    let saved = std::fs::read_to_string(project.root().join("evidence/2026/people.csv")).unwrap();
+    assert!(saved.contains("Ada Lovelace"), "{saved}");
+}
+
+#[test]
+fn a_secret_of_a_world_s_cluster_is_changed_and_taken_back() {
+    let was = "patch(\"secret/login\", #{ stringData: #{ password: \"hunter2hunter2\" } }).status";
+    let new = "patch(\"secret/login\", #{ stringData: #{ password: \"an0ther-passw0rd\" } }).status";
+    let script = format!(
+        "check({new} == \"changed\", \"changed\"); check({new} == \"unchanged\", \"it was not changed\"); check({was} == \"changed\", \"it was not changed\");"
+    );
+    ran(&script).status(0);
+    let project = project().stdin(&format!("{new}\n:undo\n{was}\n"));
+    let ran = project.run(["repl", "--world", "w.yaml"]).status(0).has_not("somebody has changed it since");
+    assert_eq!(ran.outcomes(), ["secret/login changed", "secret/login changed"], "the last one finds it as it was\n{ran}");
+}

@@ -46,6 +46,7 @@ fn much_is_grepped_counted_and_saved_in_bounded_memory() {
     let script = "let found = logs(\"pod/one\", #{ since: \"2020-01-01T00:00:00Z\", grep: \"^ERROR\" });\n\
                   check(found.len() == 1500 && found[1].time == \"2026-01-01T00:00:00.300000000Z\", `${found.len()}: ${found[1]}`);\n\
                   check(logs(\"pod/one\", #{ grep: \"ERROR\", count: true })[0].lines == 1500, \"count\");\n\
+                  check(logs(\"pod/one\", #{ grep: \"^ERROR\" }).len() == 1500, \"no tail before grep\");\n\
                   check(logs(\"pod/one\", #{ limit: 3 }).len() == 3, \"limit\");\n\
                   check(attempt(|| logs(\"pod/one\", #{ since: \"2020-01-01T00:00:00Z\" })).error.kind == \"too_large\", \"too large\");\n";
     let project = project.script("x.rhai", script);

@@ -261,7 +261,7 @@ fn ctrl_c_stops_a_call_at_once_and_the_sitting_goes_on() {
     for _ in 0..5 {
         screen.send(CTRL_C).prompted();
     }
-    screen.enter("now(#{ format: \"unix_ms\" }) > 0").has("\nyes\n").send(CTRL_D);
+    screen.enter("now(#{ format: \"unix_ms\" }) > 0").has("\ntrue\n").send(CTRL_D);
     assert_eq!(screen.ended(), Some(0));
     let ran = project.run(["log", "verify", "last"]).status(0).stdout_has("to the run's end");
     let cancelled = ran.journaled("call").into_iter().filter(|call| call["failure"]["kind"] == "cancelled").count();
@@ -595,4 +595,14 @@ fn the_document_s_sitting_is_as_it_is_shown() {
     let sat = sat.rsplit_once('\n').map_or(sat, |(sat, _)| sat);
     assert_eq!(sat, shown, "the document shows another sitting; it is\n{sat}\n");
     project.run(["run", "what-helped.rhai", "--world", "outage.yaml"]).status(0);
+}
+
+#[test]
+fn taking_a_change_back_shows_no_data_of_a_database() {
+    let world = "databases: { redis: { keys: { \"sess:1\": PATIENT-ANN-SMITH } } }\n";
+    let project = Project::seed().world("w.yaml", world);
+    let inputs = "redis_execute(\"redis\", [\"UNLINK\", \"sess:1\"])\n:undo\nredis(\"redis\", [\"EXISTS\", \"sess:1\"]) == 1\n";
+    let ran = project.clone().stdin(inputs).run(["repl", "--world", "w.yaml"]).status(0).stdout_has("true");
+    ran.stderr_has("take back redis_execute of redis?").stderr_has("<string of 17 characters>").has_not("PATIENT-ANN-SMITH");
+    project.run(["log", "show", "last"]).status(0).has_not("PATIENT-ANN-SMITH");
 }

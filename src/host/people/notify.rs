@@ -24,7 +24,7 @@ pub static NOTIFY: Function = Function {
         ],
         options: &[
             Opt { name: "severity", ty: Type::Severity, default: "", help: "one of the configured severities, such as \"P1\"" },
-            Opt { name: "fields", ty: Type::Map, default: "", help: "further fields for structured channels" },
+            Opt { name: "fields", ty: Type::Map, default: "", help: "further fields; in Slack, lines behind the text" },
             Opt { name: "assume", ty: Type::Map, default: "", help: "what a rehearsal goes on with as the answer" },
             Opt { name: "timeout", ty: Type::Duration, default: "\"10s\"", help: "the longest wait for each channel" },
         ],

@@ -30,7 +30,7 @@ pub static LOGS: Function = Function {
                 name: "tail",
                 ty: Type::Int(1, 1_000_000),
                 default: "",
-                help: "the last lines of each pod; 1000 without it, and all with `since`, `limit`, `count` or `save`",
+                help: "the last lines of each pod; 1000 without it, and all with `since`, `grep`, `limit`, `count` or `save`",
             },
             Opt { name: "since", ty: Type::Since, default: "", help: "only lines younger than this, or from this time on" },
             Opt { name: "grep", ty: Type::Regex, default: "", help: "only lines that match; applied while reading, after `tail`" },
@@ -83,7 +83,7 @@ fn body(args: &Args, cx: &Cx<'_>) -> Result<Value, Failure> {
     let number = |key: &str| args.option_int(key).and_then(|lines| u64::try_from(lines).ok());
     let answer = answer(args, cx, number("limit"))?;
     let since = args.option_since("since");
-    let wants_all = since.is_some() || answer != LogAnswer::Lines(None);
+    let wants_all = since.is_some() || grep.is_some() || answer != LogAnswer::Lines(None);
     let pods = targets::pods(cx, Some(args.str(0)), &namespace, timeout)?;
     let mut sources = Vec::new();
     let mut waits = None;

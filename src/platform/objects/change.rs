@@ -76,7 +76,7 @@ impl Difference {
 }
 
 /// Whether two values are the same to the last secret's content: secrets by themselves are equal by name.
-fn same(a: &Value, b: &Value) -> bool {
+pub fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Secret(a), Value::Secret(b)) => a.expose() == b.expose(),
         // A secret that was written where plain text stands reads as that text.

@@ -14,7 +14,7 @@ use std::ops::Bound;
 use crate::model::operation::{PatchKind, Selection};
 use crate::model::{Failure, ObjectRef, ResourceKind, Value};
 
-pub use change::Difference;
+pub use change::{Difference, same};
 pub use patch::{leaves, merge_patch, path_text};
 pub use recreate::{is_controlled, recreatable};
 pub use sealed::{seal_patch, seal_secret, with_base64};

@@ -75,7 +75,7 @@ pub(super) async fn send(real: &Real, message: &Message, departure: &Departure) 
 /// The body of a message as the channel's kind wants it.
 fn body(channel: &Channel, message: &Message, time: &str) -> Result<String, Failure> {
     Ok(match channel.kind {
-        ChannelKind::Slack => json!({ "text": slack::text(&message.text) }),
+        ChannelKind::Slack => json!({ "text": slack::message(message) }),
         ChannelKind::Webhook => json!({
             "channel": message.channel,
             "text": message.text,

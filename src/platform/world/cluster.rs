@@ -10,7 +10,7 @@ use crate::map;
 use crate::model::operation::{Freshness, PatchKind, Selection};
 use crate::model::{Failure, Kind, ObjectRef, ResourceKind, Value, suggest};
 use crate::platform::failures;
-use crate::platform::objects::{Difference, Objects, Selector, apply, has_fields};
+use crate::platform::objects::{Difference, Objects, Selector, apply, has_fields, same};
 
 /// Whether a patch is done or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Cluster {
         let edit = Edit { at, patch: check::defaulted(reference, patch), version: self.version + 1 };
         let after = edited(&before, &edit);
         check::object(reference, &before, &after)?;
-        if mode == Mode::Do && after != before {
+        if mode == Mode::Do && (after != before || !same(&after, &before)) {
             self.version += 1;
             let places = self.places(at);
             if let Some(entity) = self.entities.get_mut(reference) {

@@ -5,6 +5,7 @@ use super::save::Became;
 use crate::call::ui::{Event, Question};
 use crate::engine::Diagnostic;
 use crate::model::{Effect, Failure, Kind, Position, Tier, Value, difference};
+use crate::platform::objects::same;
 
 impl Session {
     /// Takes the last change back that has not been taken back yet. Fails with `not_found` where there is none.
@@ -54,7 +55,7 @@ impl Session {
         let policy_asks = pipeline.policy.asks;
         let (ui, safe, somebody, place) = (&self.ui, self.is_safe(), self.somebody, self.place().name);
         pipeline.take_back(inverse, &at, &self.state.frame(), &mut |prepared, tier| {
-            if prepared.before != change.after {
+            if !same(&prepared.before, &change.after) {
                 let since = difference::lines(&change.after, &prepared.before).join(", ");
                 prepared.remarks.push(format!("somebody has changed it since: {since}"));
             }

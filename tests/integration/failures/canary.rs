@@ -27,6 +27,8 @@ const ROWS: &[(&str, &str)] = &[
     ),
     ("command", r#"command(["sh", "-c", "cat >&2; exit 3"], #{ stdin: secret.token })"#),
     ("command", r#"command(["echo", raw])"#),
+    ("command", "command([raw])"),
+    ("http_post", r#"http_post("api/" + raw, "")"#),
     (
         "command",
         r#"command(["sh", "-c", "cat | base64 --wrap 8; echo $KEY | fold -w 5; echo $KEY | od -An -v -tx1 -w4 | tr -d ' '"], #{ stdin: secret.token, env: #{ KEY: secret.key } })"#,

@@ -97,7 +97,7 @@ fn the_authors_word_runs_nothing_in_a_rehearsal() {
     let project = project.config(&format!("{config}\n[policy]\nreads = [[\"cat\", \"runbook.toml\"], [\"hello\"], [\"sh\"]]\n"));
     project.run(["trust", "--yes"]).status(0);
     let script = "show(command([\"cat\", \"runbook.toml\"], #{ effect: \"read\" }).stdout.len() > 100);\nshow(exec(\"pod/db-0\", [\"hello\"], #{ effect: \"read\" }).stdout);";
-    let ran = project.rehearsed_really(script).status(0).stdout_has("yes").stdout_has("out\\n").stdout_has("0 changes planned");
+    let ran = project.rehearsed_really(script).status(0).stdout_has("true").stdout_has("out\\n").stdout_has("0 changes planned");
     assert!(ran.journaled("intent").is_empty() && kubelet.asked().len() == 1, "{ran}");
     for given in [
         "[\"sh\"], #{ effect: \"read\", stdin: \"touch made\" }",
