@@ -59,7 +59,7 @@ impl<'a> Cx<'a> {
     /// Masks what came in, once: the script and the journal share the masked value.
     fn taken(&self, op: &Read, answer: Result<crate::model::Answer, Failure>) -> Result<Value, Failure> {
         self.pipeline.learn();
-        let mut answer = answer.map_err(|failure| self.pipeline.masker.told(failure))?;
+        let mut answer = answer.map_err(|failure| self.pipeline.told(failure))?;
         self.rests_on(answer.provenance);
         let secret = match op {
             Read::Object(object) => object.kind.singular == "secret",

@@ -143,7 +143,7 @@ impl Pipeline {
                 prepared => self.beside(prepared),
             }
         });
-        shown.collect::<Result<_, _>>().map_err(|failure| self.masker.told(failure))
+        shown.collect::<Result<_, _>>().map_err(|failure| self.told(failure))
     }
 
     /// What may hold personal data stands beside the journal, and the line to go on by hand says where.
@@ -212,7 +212,7 @@ impl Pipeline {
             if let Some(answer) = result.as_ref().ok().filter(|_| prepared.write.seals()) {
                 self.masker.learn(mask::secrets_in(&answer.value));
             }
-            let result = result.map_err(|failure| self.masker.told(failure).on(prepared.target.clone()));
+            let result = result.map_err(|failure| self.told(failure).on(prepared.target.clone()));
             let result = result.map(|answer| Answer { value: self.masker.value(answer.value), ..answer });
             // 9. The outcome; a call's only write carries the call's answer.
             let change = record::change(call, tier, self.mode, &prepared, &result);
@@ -460,6 +460,15 @@ impl Pipeline {
             _ => recorded.result,
         };
         self.ended(function, call, started, Provenance::Recorded, result)
+    }
+
+    /// What a system has said, masked; a command line in its hint says which cluster, lest it be pasted to another.
+    pub(super) fn told(&self, failure: Failure) -> Failure {
+        let failure = self.masker.told(failure);
+        let Some(context) = &self.platform.environment().context else { return failure };
+        let aimed = format!("`kubectl --context={} ", equivalent::quote(context));
+        let hint = failure.hint.map(|hint| if hint.contains("--context") { hint } else { hint.replace("`kubectl ", &aimed) });
+        Failure { hint, ..failure }
     }
 
     /// Computes. What was hidden in another spelling may be known for a secret only now.

@@ -281,7 +281,8 @@ fn what_stands_in_the_way_is_said() {
         "check(!http_health(\"api\").ok, \"nobody listens\"); check(tcp_check(\"api:80\").error == \"connection refused\", \"nor here\");",
     )
     .status(0);
-    let forbidden = "lacks the right to create and get pods/portforward: `kubectl auth can-i create pods --subresource=portforward -n";
+    let forbidden =
+        "lacks the right to create and get pods/portforward: `kubectl --context=viewer auth can-i create pods --subresource=portforward -n";
     let viewer = project("viewer");
     refused(
         &viewer,

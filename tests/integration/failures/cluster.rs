@@ -311,7 +311,7 @@ fn what_does_not_exist_or_is_two_things_is_named() {
     project.apply(&[both("Deployment", ""), both("StatefulSet", "  serviceName: both\n")].concat());
     let elsewhere = "is it in another namespace? `pods(#{ namespace: \"*\" })` shows each pod's workload";
     let two = "say which: \"deployment/both\" or \"statefulset/both\"";
-    let lists = &format!("`kubectl -n {name} get deployments` lists what there is");
+    let lists = &format!("`kubectl --context=test -n {name} get deployments` lists what there is");
     let none = &format!("no deployment or statefulset \"none\" in namespace {name}");
     let gone = &format!("deployment/none does not exist in the namespace {name}");
     fails(
@@ -320,7 +320,7 @@ fn what_does_not_exist_or_is_two_things_is_named() {
             ("scale(\"none\", 2);", "not_found", none, elsewhere),
             ("scale(\"deployment/none\", 2);", "not_found", gone, lists),
             ("get(\"deployment/none\");", "not_found", gone, lists),
-            ("get(\"node/none\");", "not_found", "node/none does not exist", "`kubectl get nodes` lists what there is"),
+            ("get(\"node/none\");", "not_found", "node/none does not exist", "`kubectl --context=test get nodes` lists what there is"),
             ("logs(\"none\");", "not_found", none, elsewhere),
             ("scale(\"both\", 3);", "bad_argument", "\"both\" is a deployment and a statefulset", two),
             ("restart(\"both\");", "bad_argument", "\"both\" is a deployment and a statefulset", two),
@@ -329,6 +329,11 @@ fn what_does_not_exist_or_is_two_things_is_named() {
         ],
     );
     assert_eq!(changes_in("no-such"), [] as [String; 0]);
+    // A field that the server does not know is no change that went well, and a rehearsal finds it.
+    let script = "patch(\"deployment/both\", #{ spec: #{ replica: 2 } });";
+    let message = "deployment/both: unknown field \"spec.replica\"";
+    failed(project.really(script), "bad_argument", message, "`kubectl --context=test explain` names the fields");
+    project.rehearsed_really(script).status(1).stdout_has("Refused by the server").stdout_has(message);
 }
 
 #[test]

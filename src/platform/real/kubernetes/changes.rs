@@ -51,6 +51,10 @@ impl Kubernetes {
         if matches!(write, Write::Patch { .. } | Write::Create { .. }) {
             query.push(("fieldManager", "runbook".to_owned()));
         }
+        if matches!(write, Write::Patch { .. }) {
+            // Else the server drops a field that it does not know, and says that all is well.
+            query.push(("fieldValidation", "Strict".to_owned()));
+        }
         if mode == Mode::DryRun {
             query.push(("dryRun", "All".to_owned()));
         }

@@ -52,6 +52,9 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
         404 => Failure::new(Kind::Failed, format!("the cluster does not know what was asked about {target}: {said}"))
             .hint("does this cluster serve that kind of object? `kubectl api-resources` lists what it does"),
         409 => Failure::new(Kind::Conflict, said).hint("somebody else changed it at the same time; look at it, and try again"),
+        400 | 422 if let Some((_, unknown)) = said.split_once("strict decoding error: ") => {
+            Failure::new(Kind::BadArgument, format!("{target}: {unknown}")).hint("is the field written right? `kubectl explain` names the fields of a kind")
+        }
         400 => Failure::new(Kind::BadArgument, said),
         422 => Failure::new(Kind::BadArgument, said).hint("the API server found the object invalid"),
         410 => Failure::new(Kind::Unavailable, said).hint("the list changed while it was read; try again"),

@@ -123,7 +123,7 @@ impl Stub {
     }
 }
 
-const PATCH: &str = "PATCH /apis/apps/v1/namespaces/p/deployments/api?fieldManager=runbook";
+const PATCH: &str = "PATCH /apis/apps/v1/namespaces/p/deployments/api?fieldManager=runbook&fieldValidation=Strict";
 
 #[tokio::test]
 async fn the_cluster_is_checked_before_anything_else_is_sent() {
