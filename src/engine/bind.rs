@@ -11,7 +11,7 @@ use super::{Shared, flow, names};
 use crate::call::{Body, Frame, Function};
 use crate::host;
 use crate::model::spec::Keep;
-use crate::model::{Failure, Position, Value};
+use crate::model::{Failure, Key, Position, Value};
 
 /// Registers every host function, in every number of arguments that it takes. Argument types are checked by the
 /// pipeline, so that a wrong one gets the same error everywhere.
@@ -74,11 +74,28 @@ fn call(
     let of_rows = matches!(function.body, Body::Pure(_)) && args.iter().any(|arg| holds_rows(arg));
     let values = args.iter().map(|arg| if by_shape { to_shown(arg) } else { to_value(arg) }).collect::<Result<Vec<Value>, _>>();
     let values = values.map_err(|failure| thrown(&failure, Some(&at)))?;
+    // Of a file of rows the answer says only where it is, and how much.
+    let saved = values.get(function.spec.params.len()).is_some_and(|options| options.get("save").is_some());
     let result = shared.pipeline.call(function, values, at.clone(), &frame(ctx));
     match result {
-        Ok(value) if of_rows || function.spec.keep == Keep::Rows => Ok(to_rows(&value)),
+        Ok(value) if of_rows => Ok(to_rows(&value)),
+        Ok(value) if function.spec.keep == Keep::Rows && !saved => Ok(answered_rows(&value)),
         Ok(value) => Ok(into_dynamic(value)),
         Err(failure) => Err(thrown(&failure, Some(&at))),
+    }
+}
+
+/// Rows, or what a statement answers: how many it was about is no row.
+fn answered_rows(value: &Value) -> Dynamic {
+    match value {
+        Value::Map(map) if map.contains_key("rows_affected") => {
+            let part = |(key, item): (&Key, &Value)| {
+                let item = if key.as_str() == "rows" { to_rows(item) } else { into_dynamic(item.clone()) };
+                (key.as_str().into(), item)
+            };
+            Dynamic::from_map(map.iter().map(part).collect())
+        }
+        other => to_rows(other),
     }
 }
 

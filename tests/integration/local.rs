@@ -16,6 +16,7 @@ workloads:
 databases:
   postgres:
     statements:
+      - { sql: DELETE FROM people, rows_affected: 2, rows: [{ name: Ada Lovelace }] }
       - { sql: SELECT * FROM people, rows: [{ name: Ada Lovelace, visits: 3 }, { name: Alan Turing, visits: 1 }] }
 services:
   api:
@@ -309,11 +310,14 @@ fn an_answer_that_nothing_asked_for_is_told_and_so_is_a_question_that_nobody_ans
 
 #[test]
 fn a_folder_for_what_is_saved_is_made() {
-    let script = "let saved = sql(\"postgres\", \"SELECT * FROM people\", #{ save: \"evidence/2026/people.csv\" }); note(`${saved.rows}`);";
+    let script = "show(sql(\"postgres\", \"SELECT * FROM people\", #{ save: \"evidence/2026/people.csv\" }));\n\
+                  show(sql_execute(\"postgres\", \"DELETE FROM people\"));";
     let project = project().script("x.rhai", script);
     project.run(["run", "x.rhai", "--world", "w.yaml", "--dry-run"]).status(0);
     assert!(!project.root().join("evidence").exists(), "a rehearsal makes nothing");
-    project.run(["run", "x.rhai", "--world", "w.yaml"]).status(0).stderr_has("note: 2");
+    let ran = project.run(["run", "x.rhai", "--world", "w.yaml"]).status(0);
+    let ran = ran.stdout_has("path: evidence/2026/people.csv").stdout_has("rows: 2").stdout_has("rows_affected: 2");
+    ran.stdout_has("1 rows of #{ name: string }").has_not("Ada");
     let saved = std::fs::read_to_string(project.root().join("evidence/2026/people.csv")).unwrap();
     assert!(saved.contains("Ada Lovelace"), "{saved}");
 }
