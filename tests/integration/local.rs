@@ -294,7 +294,10 @@ fn an_eviction_that_no_budget_allows_is_unproven_in_a_rehearsal() {
     let script = "for pod in pods(\"deployment/api\") { drain(pod.node, #{ force: true }); }";
     let project = Project::new().world("w.yaml", world).script("x.rhai", script);
     let ran = project.run(["run", "x.rhai", "--world", "w.yaml", "--dry-run"]).status(0);
-    ran.stdout_has("Unproven").stdout_has("a disruption budget holds ").stdout_has(" unproven, ");
+    ran.stdout_has("Unproven")
+        .stdout_has("a disruption budget holds ")
+        .stdout_has("The disruption budget api needs 2 healthy pods and has 2 currently")
+        .stdout_has(" unproven, ");
 }
 
 #[test]

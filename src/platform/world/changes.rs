@@ -135,8 +135,9 @@ impl Cluster {
             let wanted = wanted(&budget, pods.len() as i64);
             let may_go = if is_ready(pod) { healthy > wanted } else { healthy >= wanted };
             if !may_go {
-                let said = "Cannot evict pod as it would violate the pod's disruption budget.";
-                return Err(failures::budget(&reference.to_string(), said));
+                let name = budget.str_at(&["metadata", "name"]).unwrap_or_default();
+                let said = format!("The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently");
+                return Err(failures::budget(&reference.to_string(), &said));
             }
         }
         Ok(())

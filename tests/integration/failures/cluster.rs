@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{failed, fails};
-use crate::support::{Proxy, Real, Slot, api_server, changes_in, kubectl, namespace, state_of_api, variable};
+use crate::support::{NO_PODS, Proxy, Real, Slot, api_server, changes_in, kubectl, namespace, state_of_api, variable};
 
 /// A kubeconfig whose only user logs in by a shell command.
 fn login(command: &str) -> String {
@@ -223,7 +223,7 @@ fn what_nobody_confirms_is_not_sent_and_the_refusal_is_on_record() {
     let (before, node) = (state_of_api("unconfirmed"), namespace("unconfirmed"));
     let (closed, target) = (format!("cordon({node:?});"), format!("node/{node}"));
     let drained = format!("drain({node:?});");
-    project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {node} }}\n"));
+    project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {node} }}\n{NO_PODS}"));
     let (yes, name) =
         ("answer the question on a terminal, or pass --yes", "answer the question on a terminal, or pass --confirm deployment/api");
     for (target, script, flags, hint) in [

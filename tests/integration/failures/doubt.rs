@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::failed;
-use crate::support::{Hook, Project, Proxy, Ran, Real, Slot, api_server, changes_in, kubectl, namespace, state_of_api};
+use crate::support::{Hook, NO_PODS, Project, Proxy, Ran, Real, Slot, api_server, changes_in, kubectl, namespace, state_of_api};
 
 /// A proxy that does something once a patch has been sent through it.
 fn at_the_patch(mode: &str) -> Proxy {
@@ -157,7 +157,7 @@ fn a_cordon_without_its_reply_is_in_doubt_and_nothing_is_evicted() {
     let (proxy, name) = (at_the_patch("drop-replies"), namespace("lost-cordon"));
     let project = Real::new("lost-cordon").through(&proxy).project();
     for (script, closed) in [("cordon", "true"), ("uncordon", ""), ("drain", "true")] {
-        project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {name} }}\n"));
+        project.apply(&format!("apiVersion: v1\nkind: Node\nmetadata: {{ name: {name} }}\n{NO_PODS}"));
         kubectl(&[if closed.is_empty() { "cordon" } else { "uncordon" }, &name]);
         let script = format!("retry(|| {script}({name:?}), #{{ times: 3, delay: \"10ms\", any: true }});");
         let message = format!("the change of node/{name} was sent, and no answer came: ");

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use kubelet::Kubelet;
 pub use ran::{Ran, lines_of};
-pub use real::{Real, api_server, changes_in, kubectl, namespace, state_of_api, variable};
+pub use real::{NO_PODS, Real, api_server, changes_in, kubectl, namespace, state_of_api, variable};
 pub use standin::{Hook, Proxy, Slot};
 
 /// The platform of tests that say nothing else: two services with workloads, a database, two channels.

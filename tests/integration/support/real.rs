@@ -36,6 +36,9 @@ pub fn state_of_api(name: &str) -> String {
     kubectl(&["-n", &namespace(name), "get", "deployment", "api", "-o", "jsonpath={.metadata.generation} {.spec.replicas}"])
 }
 
+/// Keeps the pods of other tests off a node of one's own.
+pub const NO_PODS: &str = "spec: { taints: [ { key: own, value: x, effect: NoSchedule } ] }\n";
+
 /// The environment `test` of a `runbook.toml`, on the real systems. Nothing is made before [`Real::project`].
 pub struct Real {
     namespace: String,

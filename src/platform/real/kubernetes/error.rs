@@ -58,7 +58,7 @@ pub(super) fn refused(status: StatusCode, body: &[u8], session: &Session, call: 
         400 => Failure::new(Kind::BadArgument, said),
         422 => Failure::new(Kind::BadArgument, said).hint("the API server found the object invalid"),
         410 => Failure::new(Kind::Unavailable, said).hint("the list changed while it was read; try again"),
-        429 if is_budget(&object) => failures::budget(target, &said),
+        429 if let Some(budget) = budget(&object) => failures::budget(target, if budget.is_empty() { &said } else { budget }),
         429 => Failure::new(Kind::Unavailable, format!("the cluster is busy: {said}")).hint("try again later"),
         500.. if call.departure.is_some() && is_ambiguous(status) && !by_webhook(&said) => {
             return in_doubt(format!("{target}: the API server failed while it carried out the change: {said}")).on(target);
@@ -78,10 +78,11 @@ fn by_webhook(message: &str) -> bool {
     message.contains("failed calling webhook") || message.contains("failed to call webhook")
 }
 
-/// Whether a disruption budget is why the server said no.
-fn is_budget(status: &Value) -> bool {
+/// What the server says of a disruption budget, where that is why it said no: which one, how many it needs, how many there are.
+fn budget(status: &Value) -> Option<&str> {
     let causes = status.at(&["details", "causes"]).and_then(Value::as_list).unwrap_or_default();
-    causes.iter().any(|cause| cause.str_at(&["reason"]) == Some("DisruptionBudget"))
+    let cause = causes.iter().find(|cause| cause.str_at(&["reason"]) == Some("DisruptionBudget"))?;
+    Some(cause.str_at(&["message"]).unwrap_or_default())
 }
 
 /// Whether "not found" is about the object, and not about a path that this server does not serve.
