@@ -74,8 +74,10 @@ pub fn run(request: &Request, loaded: Loaded, ui: Arc<dyn Ui>, latch: Arc<Latch>
             shared.pipeline.ui.event(&crate::call::ui::Event::Note(&format!("the rollback failed: {}", failure.message)));
         }
     }
-    for strange in shared.pipeline.answers.unasked() {
-        shared.pipeline.ui.event(&crate::call::ui::Event::Note(&strange));
+    // A run that failed may not have come to its questions; what is nearly another question's name is a mistake all the same.
+    for strange in shared.pipeline.answers.unasked().into_iter().filter(|strange| diagnostic.is_none() || strange.contains("did you mean"))
+    {
+        shared.pipeline.ui.event(&crate::call::ui::Event::Note(&shared.pipeline.masker.text(strange)));
     }
     Ok(finish(&shared, Some(&script), diagnostic))
 }
