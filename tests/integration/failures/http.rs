@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::http_changes::{Raw, hang_up};
+use super::http_changes::{BROKEN_CHUNKS, HALF, Raw};
 use super::{failed, fails};
 use crate::support::{Project, Real, Slot, api_server, variable};
 
@@ -46,20 +46,9 @@ fn a_service_that_does_not_answer_as_it_should() {
 
 #[test]
 fn an_answer_that_is_none_or_breaks_off_or_never_ends_is_told_in_time() {
-    let garbage = Raw::new(|stream| {
-        let _ = stream.write_all(b"\x00\xffwhat?\r\n\r\n");
-        hang_up(stream);
-    });
-    let breaks_off = Raw::new(|stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of ");
-        hang_up(stream);
-    });
-    let broken_chunks = Raw::new(|stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
-        hang_up(stream);
-    });
+    let [garbage, breaks_off, broken_chunks] = [b"\x00\xffwhat?\r\n\r\n", HALF, BROKEN_CHUNKS].map(Raw::ending);
     let hangs_in_it = Raw::new(|stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of ");
+        let _ = stream.write_all(HALF);
         std::thread::sleep(Duration::from_secs(5));
     });
     for (server, kind) in

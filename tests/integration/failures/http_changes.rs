@@ -37,10 +37,22 @@ impl Raw {
         Self { address, requests }
     }
 
+    /// One that answers every request with these bytes, and hangs up.
+    pub(super) fn ending(bytes: &'static [u8]) -> Self {
+        Self::new(move |stream| {
+            let _ = stream.write_all(bytes);
+            hang_up(stream);
+        })
+    }
+
     fn asked(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
+
+/// An answer that ends before it should, and one in pieces that are none.
+pub(super) const HALF: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of ";
+pub(super) const BROKEN_CHUNKS: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
 
 /// Reads a request's head; false at the end of the connection. What comes behind it stays unread.
 fn head(stream: &mut TcpStream) -> bool {
@@ -54,7 +66,7 @@ fn head(stream: &mut TcpStream) -> bool {
     true
 }
 
-pub(super) fn hang_up(stream: &TcpStream) {
+fn hang_up(stream: &TcpStream) {
     let _ = stream.shutdown(std::net::Shutdown::Both);
 }
 
@@ -72,20 +84,9 @@ fn project(address: &str) -> Project {
 
 #[test]
 fn a_change_without_a_whole_answer_is_in_doubt_and_sent_once() {
-    let garbage = Raw::new(|stream| {
-        let _ = stream.write_all(b"what?\r\n\r\n");
-        hang_up(stream);
-    });
+    let [garbage, breaks_off, broken_chunks] = [b"what?\r\n\r\n", HALF, BROKEN_CHUNKS].map(Raw::ending);
     let closes = Raw::new(|stream| hang_up(stream));
     let hangs = Raw::new(|_| std::thread::sleep(Duration::from_secs(5)));
-    let breaks_off = Raw::new(|stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of ");
-        hang_up(stream);
-    });
-    let broken_chunks = Raw::new(|stream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
-        hang_up(stream);
-    });
     for (server, says) in [
         (&garbage, "/items was sent, and no answer came: "),
         (&closes, "/items was sent, and no answer came: the connection was closed before an answer"),
